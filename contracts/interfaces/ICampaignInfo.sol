@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {CampaignData} from "../types/CampaignData.sol";
+import {CampaignInfoInputCode} from "../types/InputCodes.sol";
+
+/// @title A campaign: its settings, its platforms' treasuries, its buyers' receipts
+/// @notice Names and selectors are Oak's. The contract is also the ERC-721 collection of receipts.
+interface ICampaignInfo {
+    /// @notice The immutable arguments in the clone's code.
+    /// @param treasuryFactory The only account that may attach treasuries.
+    /// @param protocolFeePercent Basis points, as of the campaign's creation.
+    /// @param identifierHash The campaign's identifier.
+    struct Config {
+        address treasuryFactory;
+        uint256 protocolFeePercent;
+        bytes32 identifierHash;
+    }
+
+    /// @notice All that a treasury asks a campaign on a privileged call.
+    /// @param platformAdmin Acts for the platform.
+    /// @param platformAdapter The platform's trusted ERC-2771 forwarder, or zero.
+    /// @param paused True while the campaign is paused.
+    /// @param cancelled True once the campaign is cancelled.
+    struct TreasuryContext {
+        address platformAdmin;
+        address platformAdapter;
+        bool paused;
+        bool cancelled;
+    }
+
+    /// @notice Emitted when a platform's treasury is attached; happens once per platform.
+    event CampaignInfoPlatformInfoUpdated(
+        bytes32 indexed platformHash, address indexed platformTreasury
+    );
+    /// @notice Emitted before the ERC-721 `Transfer` of a new receipt.
+    /// @param tokenId Receipts count from 1, over all treasuries of the campaign.
+    /// @param backer The receipt's first owner.
+    /// @param treasury The treasury that minted it.
+    /// @param reward The item paid for.
+    event PledgeNFTMinted(
+        uint256 indexed tokenId, address indexed backer, address indexed treasury, bytes32 reward
+    );
+
+    /// @notice Thrown when an argument is out of range; the code says which.
+    error CampaignInfoInvalidInput(CampaignInfoInputCode code);
+    /// @notice Thrown when the caller may not do this.
+    error CampaignInfoUnauthorized();
+    /// @notice Thrown when the creator did not select the platform.
+    error CampaignInfoPlatformNotSelected(bytes32 platformHash);
+    /// @notice Thrown when the platform has a treasury already.
+    error CampaignInfoPlatformAlreadyApproved(bytes32 platformHash);
+    /// @notice Thrown when it is too late: `inputTime` has come, both in unix seconds.
+    error CurrentTimeIsGreater(uint256 inputTime, uint256 currentTime);
+    /// @notice Thrown when the caller is not the protocol admin.
+    error AdminAccessCheckerUnauthorized();
+    /// @notice Thrown when a text would break the JSON it is quoted in: only printable ASCII
+    ///         without `"` and `\` is taken.
+    error PledgeNFTInvalidJsonString();
+
+    /// @notice Sets the campaign up, once. The factory calls it in the creating transaction.
+    function initialize(
+        address creator,
+        address globalParams,
+        bytes32[] calldata selectedPlatformHash,
+        bytes32[] calldata platformDataKey,
+        bytes32[] calldata platformDataValue,
+        CampaignData calldata campaignData,
+        address[] calldata acceptedTokens,
+        string calldata nftName,
+        string calldata nftSymbol,
+        string calldata nftImageURI,
+        string calldata nftContractURI
+    ) external;
+
+    /// @notice Attaches a platform's treasury and lets it mint and burn receipts. Only the treasury
+    ///         factory, before the deadline, while the campaign is open.
+    function setPlatformInfo(bytes32 platformHash, address platformTreasuryAddress) external;
+
+    /// @notice Pauses the campaign and with it its treasuries. Protocol admin only.
+    function pauseCampaign(bytes32 message) external;
+
+    /// @notice Undoes a pause. Protocol admin only.
+    function unpauseCampaign(bytes32 message) external;
+
+    /// @notice Cancels the campaign for good. Protocol admin or owner.
+    function cancelCampaign(bytes32 message) external;
+
+    /// @notice Mints a receipt. Treasuries of the campaign only.
+    /// @dev Calls `onERC721Received` of a contract that is the backer.
+    /// @return tokenId The new receipt.
+    function mintNFTForPledge(
+        address backer,
+        bytes32 reward,
+        address tokenAddress,
+        uint256 amount,
+        uint256 shippingFee,
+        uint256 tipAmount
+    ) external returns (uint256 tokenId);
+
+    /// @notice Burns a receipt. Treasuries of the campaign only, with the owner's ERC-721 approval.
+    function burn(uint256 tokenId) external;
+
+    /// @notice The campaign's owner: the creator, or whom they handed it to.
+    function owner() external view returns (address);
+
+    /// @notice The owner of a receipt.
+    function ownerOf(uint256 tokenId) external view returns (address);
+
+    /// @notice The clone's immutable arguments.
+    function getCampaignConfig() external view returns (Config memory);
+
+    /// @notice All that a treasury needs to know on a privileged call, in one call.
+    /// @dev Reverts when the platform is not listed.
+    function getTreasuryContext(bytes32 platformHash) external view returns (TreasuryContext memory);
+
+    /// @notice How far ahead a payment may expire on a platform, seconds; zero means no limit.
+    function getMaxPaymentExpiration(bytes32 platformHash) external view returns (uint256);
+
+    /// @notice True when the creator selected the platform.
+    function checkIfPlatformSelected(bytes32 platformHash) external view returns (bool);
+
+    /// @notice True when the platform has its treasury.
+    function checkIfPlatformApproved(bytes32 platformHash) external view returns (bool);
+
+    /// @notice The platforms that have a treasury, oldest first.
+    function getApprovedPlatformHashes() external view returns (bytes32[] memory);
+
+    /// @notice True once the first treasury is attached.
+    function isLocked() external view returns (bool);
+
+    /// @notice Unix seconds.
+    function getLaunchTime() external view returns (uint256);
+
+    /// @notice Unix seconds.
+    function getDeadline() external view returns (uint256);
+
+    /// @notice In the unit the creator chose; compared with nothing on-chain.
+    function getGoalAmount() external view returns (uint256);
+
+    /// @notice The currency code.
+    function getCampaignCurrency() external view returns (bytes32);
+
+    /// @notice The tokens accepted, fixed at creation.
+    function getAcceptedTokens() external view returns (address[] memory);
+
+    /// @notice True when the campaign accepts the token.
+    function isTokenAccepted(address token) external view returns (bool);
+
+    /// @notice A platform's fee in basis points as of the campaign's creation.
+    function getPlatformFeePercent(bytes32 platformHash) external view returns (uint256);
+
+    /// @notice The protocol's fee in basis points as of the campaign's creation.
+    function getProtocolFeePercent() external view returns (uint256);
+
+    /// @notice The campaign's identifier.
+    function getIdentifierHash() external view returns (bytes32);
+
+    /// @notice The protocol admin of today.
+    function getProtocolAdminAddress() external view returns (address);
+
+    /// @notice The platform's admin of today. Reverts when the platform is not listed.
+    function getPlatformAdminAddress(bytes32 platformHash) external view returns (address);
+
+    /// @notice The platform's forwarder of today, or zero. Reverts when the platform is not listed.
+    function getPlatformAdapter(bytes32 platformHash) external view returns (address);
+
+    /// @notice A value of the protocol's registry, zero when unset.
+    function getDataFromRegistry(bytes32 key) external view returns (bytes32);
+
+    /// @notice Metadata of the receipts' collection.
+    function contractURI() external view returns (string memory);
+
+    /// @notice The image of every receipt.
+    function getImageURI() external view returns (string memory);
+
+    /// @notice Receipts ever minted.
+    function getPledgeCount() external view returns (uint256);
+
+    /// @notice Confirmed minus refunded over treasuries that are not cancelled, 18 decimals.
+    function getTotalRaisedAmount() external view returns (uint256);
+
+    /// @notice Confirmed minus refunded over all treasuries, 18 decimals; withdrawn money included.
+    function getTotalAvailableRaisedAmount() external view returns (uint256);
+
+    /// @notice Ever confirmed, over all treasuries, 18 decimals.
+    function getTotalLifetimeRaisedAmount() external view returns (uint256);
+
+    /// @notice Refunded, over all treasuries, 18 decimals.
+    function getTotalRefundedAmount() external view returns (uint256);
+
+    /// @notice Confirmed minus refunded over cancelled treasuries, 18 decimals.
+    function getTotalCancelledAmount() external view returns (uint256);
+
+    /// @notice Created but not confirmed, over all treasuries, 18 decimals.
+    function getTotalExpectedAmount() external view returns (uint256);
+}
