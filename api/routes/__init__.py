@@ -1,0 +1,1 @@
+"""HTTP in, schemas out: each endpoint opens one snapshot, reads, and renders."""

@@ -1,0 +1,1 @@
+"""What the API answers, as documented types. No field can hold anything about a backer."""

@@ -1,0 +1,1 @@
+"""The Postgres ground every package builds its tables on."""

@@ -1,0 +1,206 @@
+"""The events Lastro reads: what each carries, and which kind of contract may emit it.
+
+Source: the contracts' interfaces (``contracts/interfaces``) and OpenZeppelin's ``IERC20``; tests
+compare this registry with the committed ABIs. topic0 is the keccak-256 of the signature.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from indexer.chain.trie import keccak
+
+
+class Emitter(Enum):
+    """A kind of contract whose word on an event counts."""
+
+    GLOBAL_PARAMS = "global_params"
+    CAMPAIGN_FACTORY = "campaign_factory"
+    TREASURY_FACTORY = "treasury_factory"
+    CAMPAIGN = "campaign"
+    TREASURY = "treasury"
+    ERC20 = "erc20"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One event argument, as the ABI declares it."""
+
+    name: str
+    type: str
+    indexed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One event of the protocol."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    emitters: frozenset[Emitter]
+    topic0: bytes
+
+    @property
+    def signature(self) -> str:
+        """Canonical signature, ``Name(type,…)``."""
+        return _signature(self.name, self.arguments)
+
+
+def _signature(name: str, arguments: tuple[Argument, ...]) -> str:
+    return f"{name}({','.join(argument.type for argument in arguments)})"
+
+
+def _event(declaration: str, *emitters: Emitter) -> EventType:
+    """Read ``Name(type [indexed] name, …)`` as Solidity writes it."""
+    name, _, rest = declaration.partition("(")
+    arguments = []
+    for part in rest.rstrip(")").split(","):
+        kind, *modifier, label = part.split()
+        arguments.append(Argument(name=label, type=kind, indexed="indexed" in modifier))
+    listed = tuple(arguments)
+    return EventType(
+        name=name,
+        arguments=listed,
+        emitters=frozenset(emitters),
+        topic0=keccak(_signature(name, listed).encode()),
+    )
+
+
+CAMPAIGN_CREATED = _event(
+    "CampaignInfoFactoryCampaignCreated(bytes32 indexed identifierHash, "
+    "address indexed campaignInfoAddress)",
+    Emitter.CAMPAIGN_FACTORY,
+)
+TREASURY_DEPLOYED = _event(
+    "TreasuryFactoryTreasuryDeployed(bytes32 indexed platformHash, "
+    "uint256 indexed implementationId, address indexed infoAddress, address treasuryAddress)",
+    Emitter.TREASURY_FACTORY,
+)
+PAYMENT_CREATED = _event(
+    "PaymentCreated(address buyerAddress, bytes32 indexed paymentId, bytes32 buyerId, "
+    "bytes32 indexed itemId, address indexed paymentToken, uint256 amount, uint256 expiration, "
+    "bool isCryptoPayment)",
+    Emitter.TREASURY,
+)
+PAYMENT_CONFIRMED = _event("PaymentConfirmed(bytes32 indexed paymentId)", Emitter.TREASURY)
+PAYMENT_BATCH_CONFIRMED = _event("PaymentBatchConfirmed(bytes32[] paymentIds)", Emitter.TREASURY)
+PAYMENT_CANCELLED = _event("PaymentCancelled(bytes32 indexed paymentId)", Emitter.TREASURY)
+REFUND_CLAIMED = _event(
+    "RefundClaimed(bytes32 indexed paymentId, uint256 refundAmount, address indexed claimer)",
+    Emitter.TREASURY,
+)
+TRANSFER = _event(
+    "Transfer(address indexed from, address indexed to, uint256 value)", Emitter.ERC20
+)
+
+PROTOCOL_EVENTS: Final[tuple[EventType, ...]] = (
+    CAMPAIGN_CREATED,
+    TREASURY_DEPLOYED,
+    PAYMENT_CREATED,
+    PAYMENT_CONFIRMED,
+    PAYMENT_BATCH_CONFIRMED,
+    PAYMENT_CANCELLED,
+    REFUND_CLAIMED,
+    _event("PaymentBatchCreated(bytes32[] paymentIds)", Emitter.TREASURY),
+    _event(
+        "FeesDisbursed(address indexed token, uint256 protocolShare, uint256 platformShare)",
+        Emitter.TREASURY,
+    ),
+    _event(
+        "WithdrawalWithFeeSuccessful(address indexed token, address indexed to, uint256 amount, "
+        "uint256 fee)",
+        Emitter.TREASURY,
+    ),
+    _event(
+        "NonGoalLineItemsClaimed(address indexed token, uint256 amount, "
+        "address indexed platformAdmin)",
+        Emitter.TREASURY,
+    ),
+    _event(
+        "ExpiredFundsClaimed(address indexed token, uint256 platformAmount, "
+        "uint256 protocolAmount)",
+        Emitter.TREASURY,
+    ),
+    _event("Paused(address indexed account, bytes32 reason)", Emitter.TREASURY, Emitter.CAMPAIGN),
+    _event("Unpaused(address indexed account, bytes32 reason)", Emitter.TREASURY, Emitter.CAMPAIGN),
+    _event(
+        "Cancelled(address indexed account, bytes32 reason)", Emitter.TREASURY, Emitter.CAMPAIGN
+    ),
+    _event(
+        "CampaignInfoPlatformInfoUpdated(bytes32 indexed platformHash, "
+        "address indexed platformTreasury)",
+        Emitter.CAMPAIGN,
+    ),
+    _event(
+        "CampaignInfoSelectedPlatformUpdated(bytes32 indexed platformHash, bool selection)",
+        Emitter.CAMPAIGN,
+    ),
+    _event("CampaignInfoLaunchTimeUpdated(uint256 newLaunchTime)", Emitter.CAMPAIGN),
+    _event("CampaignInfoDeadlineUpdated(uint256 newDeadline)", Emitter.CAMPAIGN),
+    _event("CampaignInfoGoalAmountUpdated(uint256 newGoalAmount)", Emitter.CAMPAIGN),
+    _event(
+        "PledgeNFTMinted(uint256 indexed tokenId, address indexed backer, "
+        "address indexed treasury, bytes32 reward)",
+        Emitter.CAMPAIGN,
+    ),
+    _event(
+        "TreasuryImplementationRegistered(bytes32 indexed platformHash, "
+        "uint256 indexed implementationId, address indexed implementation)",
+        Emitter.TREASURY_FACTORY,
+    ),
+    _event(
+        "TreasuryImplementationRemoved(bytes32 indexed platformHash, "
+        "uint256 indexed implementationId)",
+        Emitter.TREASURY_FACTORY,
+    ),
+    _event(
+        "TreasuryImplementationApproval(address indexed implementation, bool isApproved)",
+        Emitter.TREASURY_FACTORY,
+    ),
+    _event(
+        "PlatformEnlisted(bytes32 indexed platformHash, address indexed platformAdminAddress, "
+        "uint256 platformFeePercent)",
+        Emitter.GLOBAL_PARAMS,
+    ),
+    _event("PlatformDelisted(bytes32 indexed platformHash)", Emitter.GLOBAL_PARAMS),
+    _event(
+        "PlatformAdminAddressUpdated(bytes32 indexed platformHash, "
+        "address indexed newAdminAddress)",
+        Emitter.GLOBAL_PARAMS,
+    ),
+    _event(
+        "PlatformAdapterSet(bytes32 indexed platformHash, address indexed adapter)",
+        Emitter.GLOBAL_PARAMS,
+    ),
+    _event(
+        "TokenAddedToCurrency(bytes32 indexed currency, address indexed token)",
+        Emitter.GLOBAL_PARAMS,
+    ),
+    _event(
+        "TokenRemovedFromCurrency(bytes32 indexed currency, address indexed token)",
+        Emitter.GLOBAL_PARAMS,
+    ),
+    _event("DataAddedToRegistry(bytes32 indexed key, bytes32 value)", Emitter.GLOBAL_PARAMS),
+    _event(
+        "PlatformClaimDelayUpdated(bytes32 indexed platformHash, uint256 claimDelay)",
+        Emitter.GLOBAL_PARAMS,
+    ),
+    _event(
+        "PlatformLineItemTypeSet(bytes32 indexed platformHash, bytes32 indexed typeId, "
+        "string label, bool countsTowardGoal, bool applyProtocolFee, bool canRefund, "
+        "bool instantTransfer)",
+        Emitter.GLOBAL_PARAMS,
+    ),
+    _event(
+        "PlatformLineItemTypeRemoved(bytes32 indexed platformHash, bytes32 indexed typeId)",
+        Emitter.GLOBAL_PARAMS,
+    ),
+)
+"""Events looked for on the whole chain; their signatures are the protocol's own."""
+
+EVENTS: Final[dict[bytes, EventType]] = {
+    event.topic0: event for event in (*PROTOCOL_EVENTS, TRANSFER)
+}
+"""By topic0. ``Transfer`` is everybody's: it counts only on the deployment's tokens."""
+
+PROTOCOL_TOPICS: Final[tuple[bytes, ...]] = tuple(event.topic0 for event in PROTOCOL_EVENTS)

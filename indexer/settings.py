@@ -1,0 +1,139 @@
+"""Settings come from the environment, are frozen, and every fault is listed at once."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, PostgresDsn, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from indexer.chain.networks import Network, network_by_name
+from indexer.errors import ConfigurationError
+from indexer.telemetry import LogFormat
+
+
+def split_commas(value: object) -> object:
+    """Read ``a,b`` as a list; leave what is already one alone."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
+
+
+class ProcessSettings(BaseSettings):
+    """What every process needs. Each process derives its one settings class from this."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: PostgresDsn = Field(
+        description="postgresql:// URL of the one login role.", validation_alias="DATABASE_URL"
+    )
+    log_format: LogFormat = Field(
+        "json", description="json or console.", validation_alias="LASTRO_LOG_FORMAT"
+    )
+    log_level: str = Field(
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Lowest level written.",
+        validation_alias="LASTRO_LOG_LEVEL",
+    )
+
+    @property
+    def database_url_text(self) -> str:
+        """The database URL as text, password included: never log it."""
+        return str(self.database_url)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read and check the environment.
+
+        Raises:
+            ConfigurationError: Lists every missing or wrong setting, without their values.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = "\n".join(f"  {_variable(cls, e['loc'])}: {e['msg']}" for e in error.errors())
+            raise ConfigurationError(f"settings of {cls.__name__} are wrong:\n{faults}") from None
+
+
+class ChainSettings(ProcessSettings):
+    """What a process that follows or writes one chain needs."""
+
+    chain: str = Field(
+        description="Network name, e.g. celo or polygon-local.", validation_alias="LASTRO_CHAIN"
+    )
+    rpc_urls: CommaSeparated = Field(
+        min_length=1,
+        description="JSON-RPC URLs of that chain, comma-separated.",
+        validation_alias="LASTRO_RPC_URLS",
+    )
+    deployments_dir: Path = Field(
+        description="Directory of <network>.json deployment records.",
+        validation_alias="LASTRO_DEPLOYMENTS_DIR",
+    )
+
+    @property
+    def network(self) -> Network:
+        """The network this process works on.
+
+        Raises:
+            ConfigurationError: The name is unknown.
+        """
+        return network_by_name(self.chain)
+
+
+class IndexerSettings(ChainSettings):
+    """The indexer of one chain."""
+
+    poll_interval_s: float = Field(
+        0.25,
+        gt=0,
+        le=60,
+        description="Seconds between looks at the head.",
+        validation_alias="LASTRO_INDEXER_POLL_INTERVAL_S",
+    )
+    port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of /livez and /readyz; 0 serves none.",
+        validation_alias="LASTRO_INDEXER_PORT",
+    )
+
+
+def _variable(settings: type[BaseSettings], location: tuple[int | str, ...]) -> str:
+    """Name the environment variable behind a validation error's location."""
+    if not location:
+        return "(together)"
+    name = str(location[0])
+    field = settings.model_fields.get(name)
+    alias = field.validation_alias if field is not None else None
+    return str(alias) if isinstance(alias, str) else name
+
+
+def settings_table(classes: Sequence[type[BaseSettings]]) -> list[dict[str, str]]:
+    """Describe every setting of the given classes, for the README's table."""
+    rows: dict[str, dict[str, str]] = {}
+    for settings in classes:
+        for name, field in settings.model_fields.items():
+            variable = _variable(settings, (name,))
+            row = rows.setdefault(
+                variable,
+                {
+                    "variable": variable,
+                    "default": "required" if field.is_required() else _default_text(field.default),
+                    "meaning": field.description or "",
+                    "read by": "",
+                },
+            )
+            readers = [reader for reader in row["read by"].split(", ") if reader]
+            row["read by"] = ", ".join([*readers, settings.__name__])
+    return list(rows.values())
+
+
+def _default_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -1,0 +1,31 @@
+"""Alembic's environment: one transaction under one advisory lock, with bounded lock waits.
+
+The connection comes from ``migrations.run``; Alembic's own configuration holds no URL.
+"""
+
+from alembic import context
+from sqlalchemy.schema import SchemaItem
+
+import indexer.tables
+import offchain.tables
+import settlement.tables
+from indexer.db.base import SCHEMAS, metadata
+
+_OWNED = (indexer.tables, settlement.tables, offchain.tables)
+
+
+def _include(item: SchemaItem, _name: str | None, kind: str, *_rest: object) -> bool:
+    return kind != "table" or getattr(item, "schema", None) in SCHEMAS
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    include_schemas=True,
+    include_object=_include,
+    version_table_schema="public",
+    compare_type=False,  # our TypeDecorators compare by their impl, which Postgres spells otherwise
+    compare_server_default=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,131 @@
+"""The campaign registry: register once, and ask settlement to create the on-chain side."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy.dialects.postgresql import insert
+
+from indexer.chain.types import Address, ChainId
+from offchain.identity import campaign_identifier
+from offchain.money import Money, base_units
+from offchain.services import Chains
+from offchain.tables import campaigns
+from settlement.intake import CampaignConflict, request_campaign
+
+SettlementMode = Literal["onchain", "fiat_only"]
+
+
+@dataclass(frozen=True, slots=True)
+class OnchainTerms:
+    """Where and how a campaign settles on-chain."""
+
+    chain_id: ChainId
+    treasury_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewCampaign:
+    """A campaign to register."""
+
+    slug: str
+    title: str
+    creator: str
+    creator_wallet: Address | None
+    goal: Money
+    launch_at: datetime | None
+    """None: at once; not compared on a repeat."""
+    deadline_at: datetime
+    onchain: OnchainTerms | None
+    """None: the campaign settles in fiat only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The campaign's row."""
+
+    row: RowMapping
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why a campaign cannot be registered so; nothing was written."""
+
+    reason: str
+
+
+def register(
+    connection: Connection, new: NewCampaign, *, chains: Chains, now: datetime
+) -> Registered | Conflict:
+    """Register a campaign and, if it settles on-chain, request its contracts; once per slug."""
+    campaign_id = uuid.uuid4()
+    values = {
+        **_terms(new),
+        "id": campaign_id,
+        "slug": new.slug,
+        "launch_at": new.launch_at or now,
+        "identifier_hash": campaign_identifier(campaign_id),
+    }
+    inserted = connection.execute(
+        insert(campaigns)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["slug"])
+        .returning(campaigns.c.id)
+    ).first()
+    row = connection.execute(select(campaigns).where(campaigns.c.slug == new.slug)).mappings().one()
+    if inserted is None:
+        return _repeated(row, new)
+    reason = _request(connection, row, chains)
+    return Registered(row, is_new=True) if reason is None else Conflict(reason)
+
+
+def _terms(new: NewCampaign) -> dict[str, Any]:
+    return {
+        "title": new.title,
+        "creator": new.creator,
+        "creator_wallet": new.creator_wallet,
+        "goal_minor": new.goal.minor,
+        "currency": new.goal.currency,
+        "deadline_at": new.deadline_at,
+        "settlement_mode": "fiat_only" if new.onchain is None else "onchain",
+        "chain_id": None if new.onchain is None else new.onchain.chain_id,
+        "treasury_kind": None if new.onchain is None else new.onchain.treasury_kind,
+    }
+
+
+def _repeated(row: RowMapping, new: NewCampaign) -> Registered | Conflict:
+    terms = _terms(new)
+    if new.launch_at is not None:
+        terms["launch_at"] = new.launch_at
+    differing = [name for name, value in terms.items() if row[name] != value]
+    if differing:
+        return Conflict(f"the slug is taken, with another {', '.join(differing)}")
+    return Registered(row, is_new=False)
+
+
+def _request(connection: Connection, row: RowMapping, chains: Chains) -> str | None:
+    """Ask settlement for the contracts; None when there is nothing to ask or it accepted."""
+    if row["chain_id"] is None:
+        return None
+    token = chains.token(row["chain_id"], row["currency"])
+    if token is None:
+        return f"no token stands for {row['currency']} on this chain"
+    if row["creator_wallet"] is None:
+        return "a campaign that settles on-chain needs its creator's wallet"
+    answer = request_campaign(
+        connection,
+        request_id=row["id"],
+        chain_id=row["chain_id"],
+        identifier_hash=row["identifier_hash"],
+        creator=row["creator_wallet"],
+        launch_at=row["launch_at"],
+        deadline_at=row["deadline_at"],
+        goal_base_units=base_units(row["goal_minor"], token_decimals=token.decimals),
+        currency=row["currency"].upper(),
+        title=row["title"],
+        treasury_kind=row["treasury_kind"],
+    )
+    return answer.reason if isinstance(answer, CampaignConflict) else None

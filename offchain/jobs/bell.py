@@ -1,0 +1,51 @@
+"""The wake-up bell: tell a worker that a webhook waits. Redis may be away, or forget."""
+
+import redis
+import structlog
+from rq import Queue
+
+from offchain.inbox.store import InboxId
+
+QUEUE = "lastro"
+RING = "offchain.jobs.entry.ring"
+RUN_SWEEP = "offchain.jobs.entry.run_sweep"
+CONNECT_TIMEOUT_S = 0.5
+JOB_TIMEOUT_S = 120
+BELL_LIFE_S = 300
+"""An unheard bell is dropped after this: the sweep has long found the webhook."""
+FAILURE_LIFE_S = 300
+
+_log = structlog.get_logger(__name__)
+
+
+def open_redis(url: str) -> redis.Redis:
+    """Open a client that gives up quickly when Redis cannot be reached."""
+    return redis.Redis.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S)
+
+
+class Bell:
+    """Rings for stored webhooks."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._queue = Queue(QUEUE, connection=client)
+
+    def ring(self, inbox_id: InboxId) -> None:
+        """Ask for one event to be worked off soon; a lost bell costs only latency."""
+        try:
+            self._queue.enqueue(
+                RING,
+                int(inbox_id),
+                job_timeout=JOB_TIMEOUT_S,
+                ttl=BELL_LIFE_S,
+                result_ttl=0,
+                failure_ttl=FAILURE_LIFE_S,
+            )
+        except redis.RedisError as error:
+            _log.warning("bell_not_rung", inbox_id=inbox_id, error=type(error).__name__)
+
+    def answers(self) -> bool:
+        """Whether Redis can be reached."""
+        try:
+            return bool(self._queue.connection.ping())
+        except redis.RedisError:
+            return False

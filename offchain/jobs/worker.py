@@ -1,0 +1,67 @@
+"""``python -m offchain worker``: run bells and sweeps one at a time in this process.
+
+``SimpleWorker`` and not a fork per job: jobs are short and share warm connections, and a crash of
+the whole process is as safe as one of a fork, because Postgres holds all state. RQ's worker ends
+when Redis is flushed or away for long; here it is started again until a signal asks to stop.
+"""
+
+from threading import Event
+from types import FrameType
+
+import redis
+import structlog
+from rq import Queue, SimpleWorker
+from typing_extensions import override
+
+from offchain.jobs.bell import QUEUE, open_redis
+from offchain.jobs.runtime import Runtime, install
+from offchain.services import open_services
+from offchain.settings import WorkerSettings
+
+RESTART_PAUSE_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class _Worker(SimpleWorker):
+    """Remembers that a signal asked it to stop, so that any other end is known as a fault."""
+
+    is_stop_wanted = False
+
+    @override
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        self.is_stop_wanted = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ
+
+
+def serve(settings: WorkerSettings) -> None:
+    """Work until SIGTERM or SIGINT; the job at hand is finished first.
+
+    Raises:
+        ConfigurationError: A setting or a deployment record is wrong.
+    """
+    services = open_services(settings)
+    install(Runtime(services, settings.poll_gap, settings.job_seconds_max))
+    client = open_redis(settings.redis_url_text)
+    pause = Event()
+    try:
+        while not _work_once(client):
+            pause.wait(RESTART_PAUSE_S)
+    finally:
+        install(None)
+        services.close()
+
+
+def _work_once(client: redis.Redis) -> bool:
+    """Work until the worker ends; whether it was asked to."""
+    try:
+        worker = _Worker([Queue(QUEUE, connection=client)], connection=client)
+        worker.log_job_description = False
+        _log.info("worker_started")
+        worker.work(logging_level="WARNING")
+    except redis.RedisError as error:
+        _log.warning("worker_lost_redis", error=type(error).__name__)
+        return False
+    if not worker.is_stop_wanted:
+        _log.warning("worker_ended_unasked")
+    return worker.is_stop_wanted

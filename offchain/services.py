@@ -1,0 +1,95 @@
+"""What the off-chain processes are made of, opened once from their settings."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from sqlalchemy import Engine
+
+from indexer.chain.deployments import Deployment, Token, load_deployment
+from indexer.chain.networks import Network
+from indexer.chain.types import ChainId
+from indexer.db.base import ROLES
+from indexer.db.session import open_engine
+from indexer.errors import ConfigurationError
+from offchain.gateways.crowdsplit import CrowdSplit
+from offchain.gateways.crowdsplit_session import NAME as CROWDSPLIT
+from offchain.gateways.crowdsplit_session import Credentials, Session
+from offchain.gateways.types import Gateway
+from offchain.settings import GatewaySettings
+
+Clock = Callable[[], datetime]
+"""Business time; aware, UTC."""
+
+GATEWAY_CONNECTIONS_MAX = 40
+
+
+def system_clock() -> datetime:
+    """The present."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """The chains on which campaigns may settle, with what stands for each currency there."""
+
+    deployments: Mapping[ChainId, Deployment]
+
+    def token(self, chain_id: ChainId, currency: str) -> Token | None:
+        """The token of a currency on a chain; None when the chain or the token is not served."""
+        deployment = self.deployments.get(chain_id)
+        try:
+            return None if deployment is None else deployment.token_for(currency)
+        except ConfigurationError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an endpoint or a job may reach."""
+
+    engine: Engine
+    gateways: Mapping[str, Gateway]
+    chains: Chains
+    clock: Clock = system_clock
+
+    def close(self) -> None:
+        """Close every connection."""
+        for gateway in self.gateways.values():
+            gateway.close()
+        self.engine.dispose()
+
+
+def load_chains(networks: Iterable[Network], deployments_dir: Path) -> Chains:
+    """Read the deployment record of every served network.
+
+    Raises:
+        ConfigurationError: A record is missing or wrong.
+    """
+    return Chains(
+        {network.chain_id: load_deployment(deployments_dir, network) for network in networks}
+    )
+
+
+def open_services(
+    settings: GatewaySettings, *, webhook_secrets: Sequence[str] = (), pool_size: int = 5
+) -> Services:
+    """Open the engine, the gateways and the deployment records of a process.
+
+    Raises:
+        ConfigurationError: A setting or a deployment record is wrong.
+    """
+    client = httpx.Client(
+        base_url=str(settings.crowdsplit_base_url),
+        timeout=settings.gateway_timeout_s,
+        limits=httpx.Limits(max_connections=GATEWAY_CONNECTIONS_MAX),
+    )
+    credentials = Credentials(settings.crowdsplit_client_id, settings.crowdsplit_client_secret)
+    crowdsplit = CrowdSplit(Session(client, credentials), webhook_secrets=webhook_secrets)
+    return Services(
+        engine=open_engine(settings.database_url_text, role=ROLES["offchain"], pool_size=pool_size),
+        gateways={CROWDSPLIT: crowdsplit},
+        chains=load_chains(settings.networks, settings.deployments_dir),
+    )

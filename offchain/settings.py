@@ -1,0 +1,144 @@
+"""Settings of the off-chain processes: http, worker and cron, each with only what it uses."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import AnyHttpUrl, Field, RedisDsn, SecretStr
+
+from indexer.chain.networks import Network, network_by_name
+from indexer.settings import CommaSeparated, ProcessSettings
+
+
+class QueueSettings(ProcessSettings):
+    """What every off-chain process needs: Postgres and the wake-up bell."""
+
+    redis_url: RedisDsn = Field(
+        description="redis:// URL of the queue; it may lose everything at any time.",
+        validation_alias="REDIS_URL",
+    )
+
+    @property
+    def redis_url_text(self) -> str:
+        """The Redis URL as text, password included: never log it."""
+        return str(self.redis_url)
+
+
+class GatewaySettings(QueueSettings):
+    """What a process that calls gateways and knows chains needs."""
+
+    crowdsplit_base_url: AnyHttpUrl = Field(
+        description="Scheme and host of CrowdSplit, without /api/v1.",
+        validation_alias="CROWDSPLIT_BASE_URL",
+    )
+    crowdsplit_client_id: str = Field(
+        min_length=1, description="Merchant client id.", validation_alias="CROWDSPLIT_CLIENT_ID"
+    )
+    crowdsplit_client_secret: SecretStr = Field(
+        description="Merchant client secret.", validation_alias="CROWDSPLIT_CLIENT_SECRET"
+    )
+    gateway_timeout_s: float = Field(
+        10,
+        gt=0,
+        le=60,
+        description="Seconds until a call to a gateway is given up.",
+        validation_alias="LASTRO_GATEWAY_TIMEOUT_S",
+    )
+    chains: CommaSeparated = Field(
+        (),
+        description="Networks on which campaigns may settle, comma-separated.",
+        validation_alias="LASTRO_CHAINS",
+    )
+    deployments_dir: Path = Field(
+        description="Directory of <network>.json deployment records.",
+        validation_alias="LASTRO_DEPLOYMENTS_DIR",
+    )
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks on which campaigns may settle.
+
+        Raises:
+            ConfigurationError: A name is unknown.
+        """
+        return tuple(network_by_name(name) for name in self.chains)
+
+
+class HttpSettings(GatewaySettings):
+    """The write API: webhooks, checkout, campaign registry."""
+
+    port: int = Field(
+        ge=1, le=65535, description="Port of the write API.", validation_alias="LASTRO_HTTP_PORT"
+    )
+    host: str = Field(
+        "127.0.0.1",
+        description="Address the write API listens on.",
+        validation_alias="LASTRO_HTTP_HOST",
+    )
+    public_url: AnyHttpUrl = Field(
+        description="Where the outside reaches this API, e.g. for webhook registration.",
+        validation_alias="LASTRO_PUBLIC_URL",
+    )
+    operator_token: SecretStr = Field(
+        description="Bearer token of operator endpoints.", validation_alias="LASTRO_OPERATOR_TOKEN"
+    )
+    crowdsplit_webhook_secrets: CommaSeparated = Field(
+        min_length=1,
+        repr=False,
+        description="Active webhook secrets, comma-separated; several while one is rotated.",
+        validation_alias="CROWDSPLIT_WEBHOOK_SECRETS",
+    )
+    pix_lifetime_s: int = Field(
+        3600,
+        ge=60,
+        le=30 * 86400,
+        description="Seconds a PIX code can be paid.",
+        validation_alias="LASTRO_PIX_LIFETIME_S",
+    )
+
+    @property
+    def pix_lifetime(self) -> timedelta:
+        """How long a PIX code can be paid."""
+        return timedelta(seconds=self.pix_lifetime_s)
+
+
+class WorkerSettings(GatewaySettings):
+    """The RQ worker that runs the sweeps."""
+
+    poll_gap_s: float = Field(
+        60,
+        gt=0,
+        le=3600,
+        description="Least seconds between two reads of one open payment at its gateway.",
+        validation_alias="LASTRO_POLL_GAP_S",
+    )
+    job_seconds_max: int = Field(
+        20,
+        ge=1,
+        le=300,
+        description="Seconds after which a sweep stops and leaves the rest to its next run.",
+        validation_alias="LASTRO_JOB_SECONDS_MAX",
+    )
+
+    @property
+    def poll_gap(self) -> timedelta:
+        """Least time between two reads of one open payment at its gateway."""
+        return timedelta(seconds=self.poll_gap_s)
+
+
+class CronSettings(QueueSettings):
+    """The clock that enqueues the sweeps."""
+
+    sweep_interval_s: int = Field(
+        5,
+        ge=1,
+        le=3600,
+        description="Seconds between sweeps of the inbox, hand-overs and chain feedback.",
+        validation_alias="LASTRO_SWEEP_INTERVAL_S",
+    )
+    poll_interval_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Seconds between looks for open payments to re-read and expired ones.",
+        validation_alias="LASTRO_POLL_INTERVAL_S",
+    )

@@ -1,0 +1,169 @@
+"""Tokens reach a treasury before its payments are confirmed: the treasury checks, so do we.
+
+Tokens are not tagged to payments. A treasury's *headroom* is what was sent to it less what its
+sealed confirmations claim. Both sums are over what may still have effect, so headroom is never
+spent twice; refunds and withdrawals take tokens and claims alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy.sql import Select
+
+from indexer.chain.types import Address, ChainId, TokenAmount
+from indexer.tables import payments_created, token_transfers
+from settlement.tables import batch_items, batches, nonce_slots, requests
+from settlement.types import CONFIRM_PAYMENTS, FUND, DueRequest
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPlan:
+    """What to move to a treasury, and whom that serves."""
+
+    amount: TokenAmount
+    """Token base units to transfer now; 0 when headroom covers all that can be covered."""
+    covered: tuple[UUID, ...]
+    short: tuple[UUID, ...]
+    """Requests that neither headroom nor the wallet can cover."""
+    shortfall: TokenAmount
+    """Base units missing for ``short``."""
+
+
+def plan_funding(
+    waiting: Sequence[DueRequest], *, headroom: TokenAmount, wallet: TokenAmount
+) -> FundingPlan:
+    """Cover requests from the front, as far as the money goes.
+
+    Args:
+        waiting: Requests of one treasury and token that no confirmation claims yet, by urgency.
+        headroom: Unclaimed tokens of the treasury, on their way included; a negative one is made
+            good as well.
+        wallet: Tokens the signer can still move.
+    """
+    covered, short = list[UUID](), list[UUID]()
+    needed = missing = 0
+    for request in waiting:
+        if needed + request.amount_base_units <= headroom + wallet:
+            needed += request.amount_base_units
+            covered.append(request.request_id)
+        else:
+            missing += request.amount_base_units
+            short.append(request.request_id)
+    return FundingPlan(
+        amount=TokenAmount(max(0, needed - headroom) if covered else 0),
+        covered=tuple(covered),
+        short=tuple(short),
+        shortfall=TokenAmount(needed + missing - headroom - wallet if short else 0),
+    )
+
+
+def headroom(
+    connection: Connection,
+    *,
+    chain_id: ChainId,
+    treasury: Address,
+    token: Address,
+    sender: Address,
+    mined_only: bool,
+) -> TokenAmount:
+    """Tokens of a treasury that no sealed confirmation claims; negative when over-claimed.
+
+    Args:
+        connection: Sees the lane's own rows; lock the signer first when the answer is spent.
+        chain_id: Chain of the treasury.
+        treasury: The treasury.
+        token: The token.
+        sender: The lane's account: its transfers are counted as batches, others' as indexed.
+        mined_only: Count only our transfers that were mined, not those on their way.
+    """
+    mined = [nonce_slots.c.state == "mined_ok"] if mined_only else []
+    sent = _sum(
+        connection,
+        select(func.sum(batches.c.amount_base_units))
+        .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
+        .where(_funds(chain_id, treasury, token), *mined),
+    )
+    claimed = _sum(
+        connection,
+        select(func.sum(requests.c.amount_base_units))
+        .join(batch_items, batch_items.c.request_id == requests.c.request_id)
+        .where(
+            requests.c.chain_id == chain_id,
+            requests.c.treasury == treasury,
+            requests.c.token == token,
+            batch_items.c.kind == CONFIRM_PAYMENTS,
+            batch_items.c.released_at.is_(None),
+        ),
+    )
+    given = _sum(
+        connection,
+        select(func.sum(token_transfers.c.amount)).where(
+            token_transfers.c.chain_id == chain_id,
+            token_transfers.c.recipient == treasury,
+            token_transfers.c.token == token,
+            token_transfers.c.sender != sender,
+        ),
+    )
+    # A crypto payment brings its tokens and claims them in one transaction.
+    brought = _sum(
+        connection,
+        select(func.sum(payments_created.c.amount)).where(
+            payments_created.c.chain_id == chain_id,
+            payments_created.c.treasury == treasury,
+            payments_created.c.token == token,
+            payments_created.c.is_crypto,
+        ),
+    )
+    return TokenAmount(sent - claimed + max(0, given - brought))
+
+
+def moving(connection: Connection, *, chain_id: ChainId, token: Address) -> TokenAmount:
+    """Tokens in sealed transfers that are not mined: still in the wallet, but spoken for."""
+    return TokenAmount(
+        _sum(
+            connection,
+            select(func.sum(batches.c.amount_base_units))
+            .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
+            .where(
+                batches.c.chain_id == chain_id,
+                batches.c.kind == FUND,
+                batches.c.target == token,
+                nonce_slots.c.state.in_(("reserved", "signed")),
+            ),
+        )
+    )
+
+
+def is_under_way(
+    connection: Connection, *, chain_id: ChainId, treasury: Address, kind: str
+) -> bool:
+    """Whether a batch of this kind for this treasury is sealed and not mined."""
+    found = connection.execute(
+        select(batches.c.id)
+        .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
+        .where(
+            batches.c.chain_id == chain_id,
+            batches.c.treasury == treasury,
+            batches.c.kind == kind,
+            nonce_slots.c.state.in_(("reserved", "signed")),
+        )
+        .limit(1)
+    ).one_or_none()
+    return found is not None
+
+
+def _funds(chain_id: ChainId, treasury: Address, token: Address) -> ColumnElement[bool]:
+    return and_(
+        batches.c.chain_id == chain_id,
+        batches.c.treasury == treasury,
+        batches.c.kind == FUND,
+        batches.c.target == token,
+        batches.c.released_at.is_(None),
+        nonce_slots.c.state.not_in(("mined_failed", "foreign")),
+    )
+
+
+def _sum(connection: Connection, query: Select[int | None]) -> int:
+    return connection.execute(query).scalar_one() or 0

@@ -1,0 +1,123 @@
+"""Try a batch on the newest state before it is sealed, and drop what would make it revert.
+
+An error that names a payment costs one more call, not a search; one that names none halves the
+batch until the payment at fault stands alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+
+from indexer.chain.types import Address, to_hex
+from indexer.errors import RpcError
+from settlement.batching import Limits, first_cut, fitting_items, gas_limit
+from settlement.calldata import internal_payment_id
+from settlement.lane import Lane
+from settlement.lifecycle import EXPIRED, TREASURY, Move
+from settlement.reverts import Revert, decode_revert
+from settlement.types import DueRequest
+
+log = structlog.get_logger()
+
+REVERTED_CODE = 3
+"""JSON-RPC code of a reverted call (go-ethereum); others say it in words."""
+TRIALS_MAX = 64
+"""Calls spent on one batch; what is left waits for the next turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a batch of payments becomes a call."""
+
+    target: Address
+    encode: Callable[[Sequence[DueRequest]], bytes]
+    predicted_gas: Callable[[int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What passed: empty when nothing did."""
+
+    items: tuple[DueRequest, ...] = ()
+    calldata: bytes = field(default=b"", repr=False)
+    gas_limit: int = 0
+    moves: dict[UUID, Move] = field(default_factory=dict)
+    """Where requests go that can never pass, or not for a while."""
+
+
+def try_batch(lane: Lane, call: Call, waiting: Sequence[DueRequest], bounds: Limits) -> Passed:
+    """Find the longest front part of ``waiting`` that passes within bounds.
+
+    Raises:
+        RpcError: The node refused for a reason that is not the contract's.
+        RpcUnavailable: No node answers.
+    """
+    items = list(first_cut(waiting, bounds, predicted_gas=call.predicted_gas))
+    moves: dict[UUID, Move] = {}
+    for _ in range(TRIALS_MAX):
+        if not items:
+            break
+        calldata = call.encode(items)
+        outcome = estimate(lane, call.target, calldata)
+        if isinstance(outcome, Revert):
+            items = _without_fault(items, outcome, moves)
+            continue
+        fitting = fitting_items(
+            len(items), estimate=outcome, calldata_bytes=len(calldata), bounds=bounds
+        )
+        if fitting == len(items):
+            return Passed(tuple(items), calldata, gas_limit(outcome), moves)
+        items = items[:fitting]
+    return Passed(moves=moves)
+
+
+def estimate(lane: Lane, target: Address, calldata: bytes) -> int | Revert:
+    """Estimate a call from the lane's account, or say why it would revert.
+
+    Raises:
+        RpcError: The node refused for a reason that is not the contract's.
+        RpcUnavailable: No node answers.
+    """
+    try:
+        return lane.reader.estimate_gas(
+            {"from": to_hex(lane.sender), "to": to_hex(target), "data": to_hex(calldata)}
+        )
+    except RpcError as refusal:
+        said_revert = refusal.code == REVERTED_CODE or "revert" in refusal.message.lower()
+        if refusal.data is None and not said_revert:
+            raise
+        return decode_revert(refusal.data)
+
+
+def _without_fault(
+    items: list[DueRequest], revert: Revert, moves: dict[UUID, Move]
+) -> list[DueRequest]:
+    """What to try next after a revert; ``moves`` gains where the dropped go."""
+    named = [item for item in items if _is_named(item, revert)]
+    log.info("batch_trial_reverted", reason=revert.reason, items=len(items), named=len(named))
+    if revert.blame in ("item", "known") and named:
+        if revert.blame == "item" and revert.permanent:
+            moves.update((item.request_id, _fault(revert)) for item in named)
+        return [item for item in items if item not in named]
+    if revert.blame == "treasury":
+        moves.update((item.request_id, Move("blocked", TREASURY + revert.reason)) for item in items)
+        return []
+    if revert.blame == "funds":
+        return []
+    if len(items) == 1:
+        moves[items[0].request_id] = Move("quarantined", revert.reason)
+        return []
+    return items[: len(items) // 2]
+
+
+def _fault(revert: Revert) -> Move:
+    if revert.expired:
+        return Move("blocked", EXPIRED + revert.reason)
+    return Move("quarantined", revert.reason)
+
+
+def _is_named(item: DueRequest, revert: Revert) -> bool:
+    names = (item.payment_id, internal_payment_id(item.payment_id))
+    return revert.payment is not None and revert.payment in names

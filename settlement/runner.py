@@ -1,0 +1,183 @@
+"""One loop per (chain, signer): look, follow the index, seal what is due, sign and send.
+
+Every step reads what is due from Postgres, is bounded, and commits on its own; so a crash between
+or inside any of them is mended by the next turn, of this process or another.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from indexer.chain.deployments import Deployment
+from indexer.chain.rpc import ChainReader
+from indexer.db.locks import try_session_lock
+from indexer.errors import RpcError, RpcUnavailable, TransientError
+from indexer.queries import Marks, read_marks
+from settlement import calldata
+from settlement.campaigns import advance_campaigns
+from settlement.due import follow_index, retry_blocked
+from settlement.lane import Lane
+from settlement.nonces import open_signer
+from settlement.payments import Head, create_and_confirm
+from settlement.sender import replace_stuck, send_due, sign_reserved
+from settlement.topup import fund
+from settlement.tracker import Look, Tracker
+from settlement.types import Nonce
+
+log = structlog.get_logger()
+
+BACKOFF_MAX_S = 10.0
+LOCK_RETRY_S = 1.0
+LIFE_MARGIN = timedelta(hours=1)
+"""A create mined a little before the block it was tried on would exceed the protocol's maximum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn did; all zero means that nothing was due."""
+
+    moved: int
+    sealed: int
+    sent: int
+
+
+class Runner:
+    """The settlement loop of one lane. Its memory only saves work."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._tracker = Tracker(lane)
+        self._followed: tuple[bytes | None, int | None] | None = None
+
+    def start(self) -> None:
+        """Make the signer known, at the chain's own count when it is new.
+
+        Raises:
+            RpcUnavailable: No node answers.
+        """
+        lane = self._lane
+        with lane.engine.begin() as connection:
+            open_signer(
+                connection,
+                chain_id=lane.chain_id,
+                address=lane.sender,
+                chain_nonce=Nonce(lane.reader.nonce(lane.sender)),
+            )
+
+    def turn(self) -> Turn:
+        """Go through every step once.
+
+        Raises:
+            TransientError: A node or Postgres is away; take another turn later.
+            InvariantError: A promise of the signer or the chain does not hold.
+        """
+        lane = self._lane
+        with lane.engine.connect() as connection:
+            marks = read_marks(connection, lane.chain_id)
+        header = lane.reader.block_by_number("latest")
+        if header is None:
+            raise RpcUnavailable("the node knows no newest block")
+        finalized = marks.finalized.number if marks is not None and marks.finalized else None
+        look = Look(
+            finalized_number=finalized,
+            head_number=header.number,
+            head_hash=header.hash,
+            mined_nonces=lane.reader.nonce(lane.sender),
+        )
+        head = Head(timestamp=header.timestamp, block_gas_limit=header.gas_limit)
+        self._tracker.reconcile(look)
+        moved = self._follow(marks)
+        sealed = 0
+        # Without an index that can be believed nothing new is promised; what is sealed goes on.
+        if marks is not None and marks.degraded_reason is None:
+            sealed = advance_campaigns(lane, head) + fund(lane) + create_and_confirm(lane, head)
+        sign_reserved(lane)
+        replace_stuck(lane, mined_nonces=look.mined_nonces)
+        return Turn(moved=moved, sealed=sealed, sent=send_due(lane))
+
+    def _follow(self, marks: Marks | None) -> int:
+        """Follow the index when it has moved; requests that are new need no following."""
+        lane = self._lane
+        seen = (
+            marks.indexed.hash if marks is not None and marks.indexed else None,
+            marks.finalized.number if marks is not None and marks.finalized else None,
+        )
+        if seen == self._followed:
+            return 0
+        with lane.engine.begin() as connection:
+            moved = follow_index(connection, lane.chain_id)
+            moved += retry_blocked(connection, lane.chain_id)
+        self._followed = seen
+        return moved
+
+    def run(self, stop: Event, *, poll_interval_s: float) -> None:
+        """Take turns as the only process of this lane, until stopped or the lock is lost.
+
+        Args:
+            stop: Set it to end after the present turn.
+            poll_interval_s: Seconds between turns.
+
+        Raises:
+            InvariantError: Sending on could do harm; an operator must look.
+            sqlalchemy.exc.DBAPIError: Postgres is away.
+        """
+        with self._lane.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as leadership:
+            try:
+                if _lead(leadership, self._lane, stop):
+                    self._take_turns(leadership, stop, poll_interval_s)
+            finally:
+                leadership.invalidate()  # a pooled session would keep the lock
+
+    def _take_turns(self, leadership: Connection, stop: Event, poll_interval_s: float) -> None:
+        lane = self._lane
+        log.info("lane_opened", chain_id=lane.chain_id, signer=lane.sender.hex())
+        failures, started = 0, False
+        while not stop.is_set():
+            try:
+                leadership.exec_driver_sql("SELECT 1")  # the lock dies with this session
+                if not started:
+                    self.start()
+                    started = True
+                self.turn()
+                failures = 0
+            except (TransientError, RpcError, DBAPIError) as trouble:
+                failures += 1
+                log.warning("turn_failed", error=str(trouble), failures=failures)
+                if leadership.invalidated:
+                    return
+            stop.wait(min(poll_interval_s * 2**failures, BACKOFF_MAX_S))
+
+
+def longest_payment_life(
+    reader: ChainReader, deployment: Deployment, wanted: timedelta
+) -> timedelta:
+    """Shorten the wanted life of an on-chain payment to what the protocol's registry allows.
+
+    Raises:
+        RpcUnavailable: No node answers.
+    """
+    for key in calldata.max_payment_expiration_keys(deployment.platform.hash):
+        longest_s = calldata.read_uint(reader.call(deployment.contracts.global_params, key))
+        if longest_s:
+            return min(wanted, max(timedelta(seconds=longest_s) - LIFE_MARGIN, LIFE_MARGIN))
+    return wanted
+
+
+def _lead(connection: Connection, lane: Lane, stop: Event) -> bool:
+    """Wait until no other process works this lane; False when stopped meanwhile."""
+    name = f"settlement:{lane.chain_id}:{lane.sender.hex()}"
+    waited = False
+    while not stop.is_set():
+        if try_session_lock(connection, name):
+            return True
+        if not waited:
+            log.warning("lane_held_by_another_process", chain_id=lane.chain_id)
+            waited = True
+        stop.wait(LOCK_RETRY_S)
+    return False

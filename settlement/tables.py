@@ -1,0 +1,242 @@
+"""Schema ``settlement``: what is owed to a chain, the nonces spent on it and every signed byte.
+
+The unique indexes below, not the contract, are what keeps a payment from being confirmed twice: a
+cancelled or refunded id could be confirmed again on-chain.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+
+from indexer.db.base import metadata
+from indexer.db.columns import ADDRESS, HASH, UINT256, UTC_TIME
+
+SCHEMA = "settlement"
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of any of these tables, read inside this package only."""
+
+# A campaign to create on-chain: CampaignInfo first, then its treasury, then the address record.
+# state: requested → campaign_pending → treasury_pending → live; or blocked (reason says why).
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),  # the off-chain campaign's id
+    Column("chain_id", BigInteger, nullable=False),
+    Column("identifier_hash", HASH, nullable=False),
+    Column("creator", ADDRESS, nullable=False),
+    Column("launch_at", UTC_TIME, nullable=False),
+    Column("deadline_at", UTC_TIME, nullable=False),
+    Column("goal_base_units", UINT256, nullable=False),
+    Column("currency", Text, nullable=False),  # ISO 4217, upper case
+    Column("title", Text, nullable=False),  # becomes the receipt collection's name
+    Column("treasury_kind", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="requested"),
+    Column("reason", Text),
+    Column("platform_hash", HASH),  # set with the addresses, all read from events
+    Column("campaign", ADDRESS),
+    Column("treasury", ADDRESS),
+    Column("token", ADDRESS),
+    Column("state_since", UTC_TIME, nullable=False, server_default=func.now()),
+    Column("requested_at", UTC_TIME, nullable=False, server_default=func.now()),
+    Column("live_at", UTC_TIME),
+    UniqueConstraint("chain_id", "identifier_hash"),
+    UniqueConstraint("chain_id", "treasury"),
+    CheckConstraint(
+        "state IN ('requested','campaign_pending','treasury_pending','live','blocked')",
+        name="state",
+    ),
+    CheckConstraint("state <> 'blocked' OR reason IS NOT NULL", name="blocked_has_reason"),
+    schema=SCHEMA,
+)
+
+# A captured payment to settle. state: ready → batched → included → settled; exits: blocked,
+# quarantined, void, superseded. included → batched/ready is legal (a reorg).
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("treasury", ADDRESS, nullable=False),
+    Column("pledge_id", Uuid, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("payment_id", HASH, nullable=False),
+    Column("buyer_commitment", HASH, nullable=False),
+    Column("item_id", HASH, nullable=False),
+    Column("token", ADDRESS, nullable=False),
+    Column("amount_base_units", UINT256, nullable=False),
+    Column("captured_at", UTC_TIME, nullable=False),
+    Column("expiration", UTC_TIME),  # on-chain expiry, fixed when the create is sealed
+    Column("state", Text, nullable=False, server_default="ready"),
+    Column("reason", Text),
+    Column("batch_id", Uuid),  # the newest batch it was sealed into; null once that was released
+    Column("strikes", Integer, nullable=False, server_default="0"),  # failed transactions it was in
+    Column("state_since", UTC_TIME, nullable=False, server_default=func.now()),
+    Column("requested_at", UTC_TIME, nullable=False, server_default=func.now()),
+    UniqueConstraint("chain_id", "treasury", "payment_id"),
+    UniqueConstraint("pledge_id", "generation"),
+    # The guard behind "at most once": one live generation per pledge.
+    Index(
+        "uq_requests_live_pledge",
+        "pledge_id",
+        unique=True,
+        postgresql_where=text("state NOT IN ('void','superseded')"),
+    ),
+    Index("ix_requests_payment", "payment_id"),
+    Index("ix_requests_due", "chain_id", "state", "treasury"),
+    CheckConstraint(
+        "state IN ('ready','batched','included','settled','blocked','quarantined','void',"
+        "'superseded')",
+        name="state",
+    ),
+    CheckConstraint(
+        "state NOT IN ('blocked','quarantined') OR reason IS NOT NULL", name="stop_has_reason"
+    ),
+    CheckConstraint("state <> 'batched' OR batch_id IS NOT NULL", name="batched_has_batch"),
+    CheckConstraint("amount_base_units > 0", name="amount_positive"),
+    schema=SCHEMA,
+)
+
+signers = Table(
+    "signers",
+    metadata,
+    Column("chain_id", BigInteger, nullable=False),
+    Column("address", ADDRESS, nullable=False),
+    Column("next_nonce", BigInteger, nullable=False),
+    Column("mode", Text, nullable=False, server_default="active"),  # active | quarantine
+    Column("mode_reason", Text),
+    PrimaryKeyConstraint("chain_id", "address"),
+    CheckConstraint("mode IN ('active','quarantine')", name="mode"),
+    schema=SCHEMA,
+)
+
+# What a transaction is to do; immutable once sealed, but for released_at: set when its nonce was
+# spent without effect in a finalized block, which lets its work be sealed again. kind:
+# create_campaign | create_treasury | fund | create_payments | confirm_payments.
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("target", ADDRESS, nullable=False),  # contract called
+    Column("treasury", ADDRESS),
+    Column("calldata", LargeBinary, nullable=False),
+    Column("gas_limit", BigInteger, nullable=False),
+    Column("campaign_request_id", Uuid),
+    Column("amount_base_units", UINT256),  # fund: tokens moved
+    Column("sealed_at", UTC_TIME, nullable=False, server_default=func.now()),
+    Column("released_at", UTC_TIME),
+    # Nothing of a campaign is created twice: one batch of each kind that may still have effect.
+    Index(
+        "uq_batches_campaign_step",
+        "campaign_request_id",
+        "kind",
+        unique=True,
+        postgresql_where=text("campaign_request_id IS NOT NULL AND released_at IS NULL"),
+    ),
+    Index("ix_batches_treasury", "chain_id", "treasury", "kind"),
+    CheckConstraint(
+        "kind IN ('create_campaign','create_treasury','fund','create_payments','confirm_payments')",
+        name="kind",
+    ),
+    schema=SCHEMA,
+)
+
+batch_items = Table(
+    "batch_items",
+    metadata,
+    Column("batch_id", Uuid, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("request_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),  # the batch's
+    Column("released_at", UTC_TIME),  # the batch's
+    PrimaryKeyConstraint("batch_id", "ordinal"),
+    UniqueConstraint("batch_id", "request_id"),
+    ForeignKeyConstraint(["batch_id"], ["settlement.batches.id"]),
+    ForeignKeyConstraint(["request_id"], ["settlement.requests.request_id"]),
+    Index("ix_batch_items_request", "request_id"),
+    # No payment is ever in two creations or two confirmations that could both take effect.
+    Index(
+        "uq_batch_items_live",
+        "request_id",
+        "kind",
+        unique=True,
+        postgresql_where=text("released_at IS NULL"),
+    ),
+    schema=SCHEMA,
+)
+
+# One row per nonce ever taken: reserved → signed → mined_ok | mined_failed | foreign; is_final ends
+# it. Every mined state may fall back to signed while it is not final (a reorg). foreign: another
+# transaction took the nonce.
+nonce_slots = Table(
+    "nonce_slots",
+    metadata,
+    Column("chain_id", BigInteger, nullable=False),
+    Column("signer", ADDRESS, nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("batch_id", Uuid),  # null: the slot was given up to a no-op
+    Column("state", Text, nullable=False, server_default="reserved"),
+    Column("is_final", Boolean, nullable=False, server_default=text("false")),
+    Column("mined_tx", HASH),
+    Column("mined_block", BigInteger),
+    Column("mined_block_hash", HASH),
+    Column("gas_used", BigInteger),
+    Column("effective_gas_price_wei", UINT256),
+    Column("failure", Text),  # why it reverted, as far as can be told
+    PrimaryKeyConstraint("chain_id", "signer", "nonce"),
+    UniqueConstraint("batch_id"),
+    ForeignKeyConstraint(["batch_id"], ["settlement.batches.id"]),
+    CheckConstraint(
+        "state IN ('reserved','signed','mined_ok','mined_failed','foreign')", name="state"
+    ),
+    schema=SCHEMA,
+)
+
+# Every signed transaction, committed before any node sees it. intent precedes the first send.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("tx_hash", HASH, primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("signer", ADDRESS, nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("max_fee_per_gas_wei", UINT256, nullable=False),
+    Column("max_priority_fee_per_gas_wei", UINT256, nullable=False),
+    Column("signed_at", UTC_TIME, nullable=False, server_default=func.now()),
+    Column("intent_at", UTC_TIME),
+    Column("sent_at", UTC_TIME),
+    Column("acknowledged_at", UTC_TIME),
+    Column("sends", Integer, nullable=False, server_default="0"),
+    Column("last_answer", Text),
+    UniqueConstraint("chain_id", "signer", "nonce", "sequence"),
+    ForeignKeyConstraint(
+        ["chain_id", "signer", "nonce"],
+        [
+            "settlement.nonce_slots.chain_id",
+            "settlement.nonce_slots.signer",
+            "settlement.nonce_slots.nonce",
+        ],
+    ),
+    schema=SCHEMA,
+)

@@ -1,0 +1,77 @@
+"""Secrets and keys of a local stack: made once, kept in its directory, readable by its owner."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from indexer.chain.types import Address
+
+_KEYSTORE_ITERATIONS = 4096
+"""Far below what a real keystore needs: this one guards play money and opens in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSecrets:
+    """What the processes of one local stack share."""
+
+    crowdsplit_client_id: str
+    crowdsplit_client_secret: str
+    crowdsplit_webhook_secret: str
+    operator_token: str
+    cursor_secret: str
+
+
+def load_secrets(directory: Path) -> LocalSecrets:
+    """Read the stack's secrets, making them at the first start."""
+    path = directory / "secrets.json"
+    if not path.exists():
+        made = LocalSecrets(
+            crowdsplit_client_id=f"client_{secrets.token_hex(8)}",
+            crowdsplit_client_secret=secrets.token_hex(24),
+            crowdsplit_webhook_secret=f"whsec_{secrets.token_hex(24)}",
+            operator_token=secrets.token_hex(24),
+            cursor_secret=secrets.token_hex(32),
+        )
+        _write_private(path, json.dumps(asdict(made)))
+    return LocalSecrets(**json.loads(path.read_text()))
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformKey:
+    """The platform admin's key: settlement signs with it and nobody else."""
+
+    address: Address
+    keystore: Path
+    password_file: Path
+
+    def private_key(self) -> str:
+        """Decrypt the key, ``0x`` hex. For enlisting the platform on a local chain only."""
+        from eth_account import Account
+
+        raw = Account.decrypt(self.keystore.read_text(), self.password_file.read_text().strip())
+        return "0x" + bytes(raw).hex()
+
+
+def load_platform_key(directory: Path) -> PlatformKey:
+    """Open the stack's platform key, making one at the first start."""
+    from eth_account import Account
+
+    keystore = directory / "platform-key.json"
+    password_file = directory / "platform-key.password"
+    if not keystore.exists():
+        password = secrets.token_hex(16)
+        account = Account.create()
+        encrypted = Account.encrypt(
+            account.key, password, kdf="pbkdf2", iterations=_KEYSTORE_ITERATIONS
+        )
+        _write_private(password_file, password)
+        _write_private(keystore, json.dumps(encrypted))
+    address = bytes.fromhex(json.loads(keystore.read_text())["address"].removeprefix("0x"))
+    return PlatformKey(Address(address), keystore, password_file)
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)

@@ -1,0 +1,208 @@
+"""The main job, end to end: campaigns, payments, webhooks, ledger, chain, index, reconciliation."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from indexer.errors import PermanentError
+from offchain.gateways.crowdsplit_wire import METADATA_ATTEMPT
+from stack.client import DemoClient
+from stack.reconciliation import Expected, Reconciled, reconcile
+from stack.scenario import CAMPAIGNS, CampaignPlan, PaymentPlan, plan_payments
+from stack.supervisor import Supervisor
+from stack.topology import Topology
+
+CAMPAIGN_LIVE_TIMEOUT_S = 60
+SETTLED_TIMEOUT_S = 120
+DEMO_TUNING = {
+    "LASTRO_SWEEP_INTERVAL_S": "1",
+    "LASTRO_POLL_INTERVAL_S": "2",
+    "LASTRO_POLL_GAP_S": "4",
+}
+"""Everything the defaults do within a minute, within seconds: nobody likes to watch a wait."""
+_LOOK_EVERY_S = 0.25
+_UNAUTHORIZED = 401
+_DONE = {"held_for_review", "expired", "final", "posted"}
+
+Narrate = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the demo ended with."""
+
+    states: dict[str, int]
+    reconciled: dict[str, Reconciled]
+    sample: dict[str, Any]
+    """One final contribution as the API shows it."""
+    seconds: float
+
+    @property
+    def balances(self) -> bool:
+        """Whether gateway, ledger, chain and Postgres agree to the last centavo everywhere."""
+        return all(row.balances for row in self.reconciled.values())
+
+
+class Demo:
+    """Runs the scenario against a running stack.
+
+    Args:
+        topology: The running stack.
+        supervisor: Watched while waiting, so that a crash is mended or ends the demo.
+        narrate: Told each step in a few words.
+        run: Suffix of this run's slugs; empty on a database of its own.
+    """
+
+    def __init__(
+        self, topology: Topology, supervisor: Supervisor, narrate: Narrate, run: str = ""
+    ) -> None:
+        self._topology = topology
+        self._supervisor = supervisor
+        self._narrate = narrate
+        self._client = DemoClient(topology, run)
+        self._payments = plan_payments()
+        self._created: dict[int, dict[str, Any]] = {}
+
+    def play(self) -> Outcome:
+        """Run the whole scenario.
+
+        Raises:
+            PermanentError: Something did not happen in time, or an answer was wrong.
+            StackFailed: A program crashed for good.
+        """
+        started = time.monotonic()
+        try:
+            self._register_campaigns()
+            self._create_payments()
+            self._refuse_forged_webhook()
+            self._pay()
+            shown = self._wait_until_settled()
+            self._narrate("reconciling gateway, ledger, chain and Postgres")
+            reconciled = self._reconcile(shown)
+        finally:
+            self._client.close()
+        sample = next(item for item in shown.values() if state_of(item) == "final")
+        return Outcome(
+            states=dict(Counter(state_of(item) for item in shown.values())),
+            reconciled=reconciled,
+            sample=sample,
+            seconds=round(time.monotonic() - started, 1),
+        )
+
+    def _register_campaigns(self) -> None:
+        self._narrate("registering three campaigns: on Celo, on Polygon, and fiat-only")
+        for plan in CAMPAIGNS:
+            self._client.register_campaign(plan)
+        onchain = [plan for plan in CAMPAIGNS if plan.network is not None]
+        self._narrate("waiting for their CampaignInfo and treasury to be live on-chain")
+        self._until(
+            lambda: all(self._is_live(plan) for plan in onchain),
+            CAMPAIGN_LIVE_TIMEOUT_S,
+            "both on-chain campaigns to be live",
+        )
+
+    def _is_live(self, plan: CampaignPlan) -> bool:
+        onchain = self._client.campaign(plan)["onchain"]
+        return onchain is not None and onchain["state"] == "live"
+
+    def _create_payments(self) -> None:
+        self._narrate(f"creating {len(self._payments)} payments at the gateway")
+        for plan in self._payments:
+            self._created[plan.number] = self._client.create_payment(plan)
+
+    def _refuse_forged_webhook(self) -> None:
+        """Claim a payment with a forged signature; it must be refused and change nothing."""
+        plan = next(plan for plan in self._payments if plan.fault == "bad_signature")
+        attempt_id = self._created[plan.number]["payment_id"]
+        forged = {
+            "id": f"evt_forged_{plan.number}",
+            "api_version": "v1",
+            "event": "payment.captured",
+            "category": "payment_lifecycle",
+            "data": {"status": "captured", "metadata": {METADATA_ATTEMPT: attempt_id}},
+        }
+        status = self._client.post_forged_webhook(forged)
+        if status != _UNAUTHORIZED:
+            raise PermanentError(f"a forged webhook was answered {status}, not 401")
+
+    def _pay(self) -> None:
+        self._narrate("paying them there; the gateway sends its signed webhooks")
+        at_gateway = {
+            payment["metadata"][METADATA_ATTEMPT]: payment["id"]
+            for payment in self._client.gateway_payments()
+            if METADATA_ATTEMPT in payment["metadata"]
+        }
+        for plan in self._payments:
+            if plan.fault == "expires_unpaid":
+                continue
+            gateway_id = at_gateway[self._created[plan.number]["payment_id"]]
+            if plan.fault == "sent_twice":
+                self._client.at_gateway("/webhooks", {"duplicate": 1, "times": 1})
+            if plan.fault == "bad_signature":
+                self._client.at_gateway("/webhooks", {"bad_signature": True, "times": 1})
+            paid = plan.amount_centavos - (1 if plan.fault == "wrong_amount" else 0)
+            self._client.at_gateway(f"/payments/{gateway_id}/pay", {"amount": paid})
+
+    def _wait_until_settled(self) -> dict[str, dict[str, Any]]:
+        shown: dict[str, dict[str, Any]] = {}
+        last: Counter[str] = Counter()
+
+        def all_done() -> bool:
+            nonlocal last
+            for plan in CAMPAIGNS:
+                for item in self._client.contributions(plan):
+                    shown[item["id"]] = item | {"settles_onchain": plan.network is not None}
+            counted = Counter(state_of(item) for item in shown.values())
+            if counted != last:
+                self._narrate(", ".join(f"{n} {state}" for state, n in sorted(counted.items())))
+                last = counted
+            return len(shown) == len(self._payments) and not (set(counted) - _DONE)
+
+        self._until(all_done, SETTLED_TIMEOUT_S, "every payment to reach its end")
+        return shown
+
+    def _reconcile(self, shown: dict[str, dict[str, Any]]) -> dict[str, Reconciled]:
+        attempts: dict[str, PaymentPlan] = {
+            self._created[plan.number]["payment_id"]: plan for plan in self._payments
+        }
+        for attempt_id, plan in attempts.items():
+            good = state_of(shown[attempt_id]) in {"final", "posted"}
+            if good != plan.is_settled_in_the_end:
+                raise PermanentError(
+                    f"payment {plan.number} ended {state_of(shown[attempt_id])}, fault {plan.fault}"
+                )
+        expected = [
+            Expected(
+                name=plan.network.name if plan.network is not None else "fiat-only",
+                network=plan.network,
+                campaign=self._client.campaign(plan),
+                asked_centavos={
+                    attempt: payment.amount_centavos
+                    for attempt, payment in attempts.items()
+                    if payment.campaign is plan
+                },
+            )
+            for plan in CAMPAIGNS
+        ]
+        return reconcile(self._topology, expected, self._client.gateway_payments())
+
+    def _until(self, happened: Callable[[], bool], timeout_s: float, what: str) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not happened():
+            self._supervisor.watch()
+            if time.monotonic() > deadline:
+                raise PermanentError(f"waited {timeout_s:.0f} s for {what}")
+            time.sleep(_LOOK_EVERY_S)
+
+
+def state_of(item: dict[str, Any]) -> str:
+    """One word for where a contribution is, out of its three statuses."""
+    if item["fiat_status"] in {"mismatch", "late_paid"}:
+        return "held_for_review"
+    if item["fiat_status"] != "captured":
+        return str(item["fiat_status"])
+    if not item["settles_onchain"]:
+        return "posted"
+    return str(item["chain_status"])

@@ -1,0 +1,193 @@
+"""Bring one local stack up: lock, ports, servers, migrations, contracts, services; and down."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from indexer.chain.networks import Network
+from indexer.chain.rpc import ChainReader, check_chain_id
+from indexer.chain.types import to_checksum
+from indexer.errors import ConfigurationError
+from migrations.run import migrate
+from stack.ports import require_free
+from stack.settings import CHECKOUT, StackSettings
+from stack.supervisor import STATE_FILE, Supervisor
+from stack.topology import NETWORKS, Topology
+
+DEPLOY_TIMEOUT_S = 120
+DEMO_BRL_CENTAVOS = 100_000_000_00
+"""Test BRLA the platform starts with on each local chain: one hundred million reais."""
+
+Narrate = Callable[[str], None]
+
+
+@contextmanager
+def running_stack(
+    settings: StackSettings,
+    *,
+    name: str,
+    narrate: Narrate,
+    tuning: Mapping[str, str] | None = None,
+    sink: Callable[[str, str], None] | None = None,
+) -> Iterator[tuple[Topology, Supervisor]]:
+    """Run a whole stack until the block ends, then stop all of it.
+
+    Args:
+        settings: The user's choices.
+        name: ``up`` keeps its data between runs; ``demo`` starts empty each time.
+        narrate: Told each step in a few words.
+        tuning: Environment variables for the service processes.
+        sink: Receives every log line.
+
+    Raises:
+        ConfigurationError: Something the user can mend is in the way; says what.
+        StackFailed: A program did not start.
+    """
+    with _only_one(settings.data_dir):
+        directory = settings.data_dir / name
+        if name == "demo":
+            shutil.rmtree(directory, ignore_errors=True)
+        _make_private(directory)
+        topology = Topology(settings, directory, name != "demo", tuning or {})
+        _require_ports(topology)
+        supervisor = Supervisor(directory, sink)
+        try:
+            narrate("starting Postgres, Valkey, two chains and the gateway")
+            if topology.postgres is not None:
+                topology.postgres.initialize()
+            supervisor.start_together(topology.servers())
+            if topology.postgres is not None:
+                topology.postgres.create_database()
+            for network in NETWORKS:
+                with closing(ChainReader([topology.rpc_url(network)])) as reader:
+                    check_chain_id(reader, network)
+            narrate("migrating the database and deploying the contracts")
+            migrate(topology.database_url)
+            deploy(topology)
+            for chain in topology.anvils:
+                chain.start_interval_mining()
+            narrate("starting the indexers, settlement, webhooks, worker, cron and API")
+            supervisor.start_together(topology.services())
+            yield topology, supervisor
+        finally:
+            # From here on nothing may interrupt the stop half way; the children's own limits do.
+            for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(ending, signal.SIG_IGN)
+            supervisor.stop()
+
+
+def running_topology(settings: StackSettings) -> Topology:
+    """The stack that runs in the data directory, for commands that talk to it from outside.
+
+    Raises:
+        ConfigurationError: None runs there.
+    """
+    for name in ("up", "demo"):
+        directory = settings.data_dir / name
+        if (directory / STATE_FILE).exists():
+            return Topology(settings, directory, keeps_chains=name == "up", tuning={})
+    raise ConfigurationError(
+        f"no stack is running in {settings.data_dir}: start one with 'lastro up'"
+    )
+
+
+def service_database_url(settings: StackSettings) -> str:
+    """The database of the environment, or else of the running stack.
+
+    Raises:
+        ConfigurationError: Neither is there.
+    """
+    if settings.database_url is not None:
+        return str(settings.database_url)
+    return running_topology(settings).database_url
+
+
+def deploy(topology: Topology) -> None:
+    """Deploy the contracts with Ape to every local chain, side by side; nothing is done twice.
+
+    Raises:
+        ConfigurationError: A deployment failed; the message is Ape's.
+    """
+    topology.deployments.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(len(NETWORKS)) as pool:
+        list(pool.map(lambda network: _deploy_to(topology, network), NETWORKS))
+
+
+def _deploy_to(topology: Topology, network: Network) -> None:
+    python = CHECKOUT / ".venv-contracts" / "bin" / "python"
+    if not python.exists():
+        raise ConfigurationError("Ape is not installed: run 'make setup'")
+    done = subprocess.run(
+        [
+            str(python),
+            str(CHECKOUT / "contracts" / "deploy" / "protocol.py"),
+            "--network",
+            network.name,
+            "--rpc-url",
+            topology.rpc_url(network),
+            "--record",
+            str(topology.deployments / f"{network.name}.json"),
+            "--platform-admin",
+            to_checksum(topology.platform_key.address),
+            "--mint-brl-centavos",
+            str(DEMO_BRL_CENTAVOS),
+        ],
+        cwd=CHECKOUT,
+        env=topology.environment(LASTRO_PLATFORM_ADMIN_KEY=topology.platform_key.private_key()),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEPLOY_TIMEOUT_S,
+    )
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
+        raise ConfigurationError(f"deploying to {network.name} failed:\n{tail}")
+
+
+def _require_ports(topology: Topology) -> None:
+    ports = topology.settings.ports
+    require_free(ports.api, "the read API")
+    require_free(ports.http, "webhooks and checkout")
+    if topology.settings.crowdsplit_base_url is None:
+        require_free(ports.crowdsplit, "the fake CrowdSplit")
+    if topology.postgres is not None:
+        require_free(topology.postgres.port, "Postgres")
+    if topology.valkey is not None:
+        require_free(topology.valkey.port, "Valkey")
+    for chain in topology.anvils:
+        require_free(chain.port, f"the chain {chain.network.name}")
+
+
+def _make_private(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+
+
+@contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory for this stack alone; the kernel lets go when we die.
+
+    Raises:
+        ConfigurationError: Another stack holds it.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = data_dir / "lock"
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ConfigurationError(
+                f"a stack is already running in {data_dir} (process {lock.read().strip()}): stop "
+                "it, or choose another LASTRO_DATA_DIR and LASTRO_PORT_BASE"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

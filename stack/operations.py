@@ -1,0 +1,175 @@
+"""Commands for operators and auditors: what settlement, the ledger and the chains hold now."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from indexer.chain.networks import network_by_name
+from indexer.chain.types import PaymentId, TxHash, address_from_hex, hash_from_hex
+from indexer.db.base import ROLES
+from indexer.db.session import open_engine, require_answer
+from indexer.errors import ConfigurationError
+from stack.settings import StackSettings
+from stack.topology import NETWORKS
+
+EXIT_FAILED = 1
+OWN_NETWORKS = tuple(network.name for network in NETWORKS)
+
+settlement = typer.Typer(no_args_is_help=True, help="What is owed to the chains.")
+ledger = typer.Typer(no_args_is_help=True, help="The double-entry ledger.")
+indexer = typer.Typer(no_args_is_help=True, help="What was read from the chains.")
+proof = typer.Typer(no_args_is_help=True, help="Check a contribution without trusting Lastro.")
+
+Json = Annotated[bool, typer.Option("--json", help="Report as one JSON object on the last line.")]
+Chain = Annotated[str, typer.Option("--chain", help="Network name, such as celo-local.")]
+console = Console(highlight=False, soft_wrap=True)
+
+
+@settlement.command("status")
+def settlement_status(chain: Chain = OWN_NETWORKS[0], *, as_json: Json = False) -> None:
+    """Count requests, campaigns and nonce slots per state."""
+    from settlement.queries import overview
+
+    with _reading() as connection:
+        counted = overview(connection, network_by_name(chain).chain_id)
+    _show(counted, as_json=as_json)
+
+
+@settlement.command("why")
+def settlement_why(payment: str, *, as_json: Json = False) -> None:
+    """Tell one payment's story, every transaction included; PAYMENT is a request or payment id."""
+    from settlement.queries import explain
+
+    with _reading() as connection:
+        story = explain(connection, _payment_name(payment))
+    if not story:
+        raise ConfigurationError(f"settlement knows no payment {payment}")
+    _show({"story": story}, as_json=as_json)
+
+
+@ledger.command("trial-balance")
+def ledger_trial_balance(*, as_json: Json = False) -> None:
+    """Both sides of every account and of every currency; exits with 1 if they differ."""
+    from offchain.ledger.balances import balances, trial_balance
+
+    with _reading() as connection:
+        accounts = balances(connection)
+        totals = trial_balance(connection)
+    balanced = all(total.is_balanced for total in totals)
+    if as_json:
+        _show(
+            {
+                "balanced": balanced,
+                "accounts": [asdict(account) for account in accounts],
+                "totals": [asdict(total) for total in totals],
+            },
+            as_json=True,
+        )
+    else:
+        table = Table("account", "currency", "posted", "pending", title="minor units")
+        for account in accounts:
+            table.add_row(
+                account.account, account.currency, str(account.posted), str(account.pending)
+            )
+        console.print(table)
+        console.print("the ledger balances" if balanced else "THE LEDGER DOES NOT BALANCE")
+    if not balanced:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@indexer.command("status")
+def indexer_status(*, as_json: Json = False) -> None:
+    """Head, indexed and finalized block of every chain."""
+    from indexer.queries import read_marks
+
+    with _reading() as connection:
+        marks = {n.name: read_marks(connection, n.chain_id) for n in NETWORKS}
+    _show({name: mark and asdict(mark) for name, mark in marks.items()}, as_json=as_json)
+
+
+@proof.command("verify")
+def proof_verify(
+    *,
+    rpc_url: Annotated[str, typer.Option("--rpc-url", help="Any node of the chain.")],
+    tx: Annotated[list[str], typer.Option("--tx", help="Transaction hash; may be repeated.")],
+    payment_id: Annotated[str, typer.Option("--payment-id", help="On-chain payment id.")],
+    treasury: Annotated[
+        str | None, typer.Option("--treasury", help="Contract that must have logged it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute header, receipts root and event of each transaction from a node's raw answers."""
+    from indexer.chain.rpc import ChainReader
+    from indexer.proof import verify_transaction
+
+    try:
+        hashes = [TxHash(hash_from_hex(text)) for text in tx]
+        wanted = PaymentId(hash_from_hex(payment_id))
+        emitter = None if treasury is None else address_from_hex(treasury)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    with closing(ChainReader([rpc_url])) as reader:
+        steps = [
+            (text, step)
+            for text, tx_hash in zip(tx, hashes, strict=True)
+            for step in verify_transaction(reader, tx_hash, payment_id=wanted, treasury=emitter)
+        ]
+    proven = all(step.ok for _, step in steps)
+    if as_json:
+        _show({"proven": proven, "steps": [{"tx": t, **asdict(s)} for t, s in steps]}, as_json=True)
+    else:
+        table = Table("", "transaction", "step", "what was found")
+        for text, step in steps:
+            table.add_row("✓" if step.ok else "✗", text[:10], step.name, step.detail)
+        console.print(table)
+        console.print("proven" if proven else "NOT PROVEN")
+    if not proven:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@contextmanager
+def _reading() -> Iterator[Connection]:
+    """Read the database of the environment, or else of the running local stack."""
+    from stack.local import service_database_url
+
+    url = service_database_url(StackSettings.from_environment())
+    engine = open_engine(url, role=ROLES["api"], pool_size=1)
+    try:
+        require_answer(engine)
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _payment_name(text: str) -> UUID | bytes:
+    try:
+        return hash_from_hex(text) if text.startswith("0x") else UUID(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is neither a request id (a UUID) nor a payment id (0x and 64 digits)"
+        ) from None
+
+
+def _show(value: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any JSON value
+    import json
+
+    indent = None if as_json else 2
+    sys.stdout.write(json.dumps(value, default=_plain, indent=indent) + "\n")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,408 @@
+"""Following a chain that forks, lags and lies, into a real Postgres."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import Connection
+
+import indexer.write
+from indexer.chain.types import BlockHash, PaymentId
+from indexer.errors import ChainContradiction, ConfigurationError, InvariantError
+from indexer.follow import Follower
+from indexer.queries import campaign_by_identifier, payments_by_id, read_marks, treasury_of_campaign
+from indexer.tables import blocks, logs, marks, payments, ranges, reorgs, token_transfers
+from tests.support.fake_chain import FakeChain, FakeLog
+from tests.support.indexing import (
+    CHAIN,
+    NETWORK,
+    catch_up,
+    follower_of,
+    forget_all,
+    rows_of,
+    state_of,
+)
+from tests.support.protocol_logs import (
+    PLATFORM,
+    address,
+    batch_confirmed,
+    campaign_created,
+    deployment,
+    payment_cancelled,
+    payment_confirmed,
+    payment_created,
+    refund_claimed,
+    transfer,
+    treasury_deployed,
+)
+
+CAMPAIGN = address("campaign")
+TREASURY = address("treasury")
+IDENTIFIER = b"i" * 32
+PAYMENT = PaymentId(b"p" * 32)
+OTHER_PAYMENT = PaymentId(b"q" * 32)
+
+
+@pytest.fixture
+def engine(engine_as: Callable[[str], Engine]) -> Engine:
+    return engine_as("chain")
+
+
+@pytest.fixture
+def chain() -> FakeChain:
+    return FakeChain()
+
+
+def mine_treasury(chain: FakeChain) -> None:
+    chain.mine([campaign_created(CAMPAIGN, IDENTIFIER)], [treasury_deployed(TREASURY, CAMPAIGN)])
+
+
+def mine_empty(chain: FakeChain, count: int) -> None:
+    for _ in range(count):
+        chain.mine()
+
+
+def test_step_writes_facts_and_cursor_when_a_payment_is_confirmed(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    chain.mine([payment_created(TREASURY, PAYMENT, amount=7), transfer(TREASURY, 7)])
+    confirming = chain.mine([], [payment_confirmed(TREASURY, PAYMENT)])
+
+    catch_up(follower_of(engine, chain))
+
+    with engine.connect() as connection:
+        campaign = campaign_by_identifier(connection, chain_id=CHAIN, identifier_hash=IDENTIFIER)
+        treasury = treasury_of_campaign(
+            connection, chain_id=CHAIN, campaign=CAMPAIGN, platform_hash=PLATFORM
+        )
+        found = payments_by_id(
+            connection, chain_id=CHAIN, treasury=TREASURY, payment_ids=[PAYMENT, OTHER_PAYMENT]
+        )
+        seen = read_marks(connection, CHAIN)
+    assert campaign is not None
+    assert campaign.campaign == CAMPAIGN
+    assert treasury is not None
+    assert treasury.treasury == TREASURY
+    assert list(found) == [PAYMENT]
+    payment = found[PAYMENT]
+    assert (payment.state, payment.amount, payment.life) == ("confirmed", 7, 1)
+    assert payment.confirmed_block_hash == confirming.hash
+    assert payment.confirmed_at == confirming.timestamp
+    assert payment.is_proven
+    assert not payment.is_final
+    assert seen is not None
+    assert seen.indexed == chain.head.stamp
+    assert [row["amount"] for row in rows_of(engine, token_transfers)] == [7]
+
+
+def test_payment_becomes_final_when_the_finalized_tag_passes_its_block(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    chain.mine([payment_created(TREASURY, PAYMENT)])
+    chain.mine([batch_confirmed(TREASURY, OTHER_PAYMENT, PAYMENT)])
+    follower = follower_of(engine, chain)
+    catch_up(follower)
+    mine_empty(chain, chain.finality_lag)
+    catch_up(follower)
+    with engine.connect() as connection:
+        found = payments_by_id(connection, chain_id=CHAIN, treasury=TREASURY, payment_ids=[PAYMENT])
+        seen = read_marks(connection, CHAIN)
+    assert found[PAYMENT].is_final
+    assert found[PAYMENT].confirmed_ordinal == 1
+    assert seen is not None
+    assert seen.finalized is not None
+    assert seen.finalized.number == chain.finalized_height
+
+
+def test_final_empty_blocks_are_forgotten_when_the_mark_passes(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    mine_empty(chain, 30)
+    catch_up(follower_of(engine, chain))
+    kept = [row["number"] for row in rows_of(engine, blocks)]
+    assert kept == [1, *range(chain.finalized_height, chain.height + 1)]
+    ledger = [(row["low"], row["high"], row["state"]) for row in rows_of(engine, ranges)]
+    assert ledger == [(1, chain.height, "proven")]
+
+
+def test_next_life_replaces_the_last_when_a_refunded_id_is_created_again(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    chain.mine(
+        [payment_created(TREASURY, PAYMENT, amount=5)],
+        [payment_confirmed(TREASURY, PAYMENT)],
+        [refund_claimed(TREASURY, PAYMENT, amount=5)],
+    )
+    follower = follower_of(engine, chain)
+    catch_up(follower)
+    assert [row["state"] for row in rows_of(engine, payments)] == ["refunded"]
+    chain.mine([payment_created(TREASURY, PAYMENT, amount=9, is_crypto=True)])
+    catch_up(follower)
+    (row,) = rows_of(engine, payments)
+    assert (row["life"], row["state"], row["amount"]) == (2, "confirmed", 9)
+
+
+def test_reorg_replaces_facts_and_keeps_evidence_when_a_confirmation_vanishes(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    chain.mine([payment_created(TREASURY, PAYMENT)])
+    follower = follower_of(engine, chain)
+    orphan = chain.mine([payment_confirmed(TREASURY, PAYMENT)])
+    catch_up(follower)
+
+    chain.fork(1)
+    chain.mine([payment_cancelled(TREASURY, PAYMENT)])
+    catch_up(follower)
+
+    assert [row["state"] for row in rows_of(engine, payments)] == ["cancelled"]
+    (reorg,) = rows_of(engine, reorgs)
+    assert reorg["ancestor_number"] == orphan.number - 1
+    assert reorg["orphaned_tip_hash"] == orphan.hash
+    assert [fact["fact"] for fact in reorg["orphaned_facts"]] == ["confirmed"]
+    assert reorg["orphaned_facts"][0]["payment_id"] == "0x" + PAYMENT.hex()
+
+
+def test_reorg_shrinks_the_ledger_when_the_new_chain_is_shorter(
+    engine: Engine, chain: FakeChain
+) -> None:
+    follower = follower_of(engine, chain)
+    mine_empty(chain, 6)
+    catch_up(follower)
+    chain.fork(4)
+    mine_empty(chain, 2)
+    catch_up(follower)
+    assert [(row["low"], row["high"]) for row in rows_of(engine, ranges)] == [(1, 4)]
+    assert [row["number"] for row in rows_of(engine, blocks)] == [1, 2, 3, 4]
+
+
+def test_lower_head_is_no_reorg_when_no_hash_is_contradicted(
+    engine: Engine, chain: FakeChain
+) -> None:
+    follower = follower_of(engine, chain)
+    mine_empty(chain, 6)
+    catch_up(follower)
+    chain.lag = 3
+    catch_up(follower)
+    assert rows_of(engine, reorgs) == []
+    assert [row["indexed_number"] for row in rows_of(engine, marks)] == [6]
+
+
+def test_writer_halts_when_a_finalized_block_changes(engine: Engine, chain: FakeChain) -> None:
+    mine_treasury(chain)
+    mine_empty(chain, 12)
+    follower = follower_of(engine, chain)
+    catch_up(follower)
+    before = state_of(engine)
+    chain.fork(chain.finality_lag + 2)
+    mine_empty(chain, chain.finality_lag + 4)
+
+    with pytest.raises(InvariantError, match="finalized block 5 changed"):
+        follower.step()
+
+    assert state_of(engine) == before
+    with engine.connect() as connection:
+        seen = read_marks(connection, CHAIN)
+    assert seen is not None
+    assert seen.degraded_reason is not None
+    with pytest.raises(InvariantError, match="halted earlier"):
+        follower_of(engine, chain)
+
+
+def test_nothing_is_written_when_receipts_lack_a_log(engine: Engine, chain: FakeChain) -> None:
+    mine_treasury(chain)
+    follower = follower_of(engine, chain)
+    chain.drops_log_from_receipts = True
+    with pytest.raises(ChainContradiction, match="receipts of block 1 have root") as caught:
+        follower.step()
+    assert rows_of(engine, blocks) == []
+    assert rows_of(engine, logs) == []
+
+    follower.recover(caught.value)
+    chain.drops_log_from_receipts = False
+    catch_up(follower)
+    assert len(rows_of(engine, logs)) == 2
+    assert chain.distrusted == 1
+
+
+def test_reorg_undoes_nothing_when_the_replacement_is_a_lie(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    follower = follower_of(engine, chain)
+    chain.mine([payment_created(TREASURY, PAYMENT)])
+    catch_up(follower)
+    before = state_of(engine)
+    chain.fork(1)
+    chain.mine([payment_created(TREASURY, OTHER_PAYMENT)])
+    chain.drops_log_from_receipts = True
+    with pytest.raises(ChainContradiction):
+        follower.step()
+    assert state_of(engine) == before
+
+
+def test_history_is_read_by_headers_when_a_filtered_answer_lacks_a_log(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    chain.mine([payment_created(TREASURY, PAYMENT), payment_confirmed(TREASURY, PAYMENT)])
+    mine_empty(chain, 20)
+    chain.drops_listed_logs = True
+    catch_up(follower_of(engine, chain, header_scan_blocks_max=0))
+    assert len(rows_of(engine, logs)) == 4
+    assert [row["state"] for row in rows_of(engine, ranges)] == ["proven"]
+
+
+def test_history_is_read_in_smaller_ranges_when_the_node_refuses_wide_ones(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    mine_empty(chain, 40)
+    chain.widest_range = 7
+    catch_up(follower_of(engine, chain, header_scan_blocks_max=0))
+    by_logs = state_of(engine)
+    states = [row["state"] for row in rows_of(engine, ranges)]
+    assert states == ["fetched", "proven"]
+    forget_all(engine)
+    catch_up(follower_of(engine, chain))
+    assert state_of(engine) == by_logs
+
+
+def test_receipts_are_not_asked_for_when_the_bloom_rules_our_logs_out(
+    engine: Engine, chain: FakeChain
+) -> None:
+    chain.mine([FakeLog(address("stranger"), (b"t" * 32,))])
+    chain.mine([transfer(address("stranger"), 1)])
+    chain.asked.clear()
+    catch_up(follower_of(engine, chain))
+    assert "receipts" not in chain.asked
+    assert [row["proven"] for row in rows_of(engine, blocks)] == [True, True]
+
+
+def test_blocks_are_unproven_when_a_receipt_has_an_unknown_type(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    block = chain.blocks[1]
+    unknown = tuple(replace(receipt, type=0x6A) for receipt in block.receipts)
+    chain.blocks[1] = replace(block, receipts=unknown)
+    catch_up(follower_of(engine, chain))
+    assert [row["proven"] for row in rows_of(engine, blocks)] == [False]
+    assert [row["state"] for row in rows_of(engine, ranges)] == ["fetched"]
+
+
+def test_logs_are_claimed_later_when_their_treasury_becomes_known(
+    engine: Engine, chain: FakeChain
+) -> None:
+    follower = follower_of(engine, chain)
+    chain.mine([payment_created(TREASURY, PAYMENT)])
+    catch_up(follower)
+    assert [row["claimed"] for row in rows_of(engine, logs)] == [False]
+    assert rows_of(engine, payments) == []
+    mine_treasury(chain)
+    catch_up(follower)
+    assert all(row["claimed"] for row in rows_of(engine, logs))
+    assert [row["state"] for row in rows_of(engine, payments)] == ["created"]
+
+
+def test_claims_are_taken_back_when_the_deployment_is_orphaned(
+    engine: Engine, chain: FakeChain
+) -> None:
+    follower = follower_of(engine, chain)
+    chain.mine([payment_created(TREASURY, PAYMENT)])
+    mine_treasury(chain)
+    catch_up(follower)
+    chain.fork(1)
+    chain.mine()
+    catch_up(follower)
+    assert [row["claimed"] for row in rows_of(engine, logs)] == [False]
+    assert rows_of(engine, payments) == []
+
+
+def test_lookalikes_stay_unclaimed_when_an_unknown_factory_deploys(
+    engine: Engine, chain: FakeChain
+) -> None:
+    stranger = address("stranger")
+    chain.mine([treasury_deployed(TREASURY, CAMPAIGN, emitter=stranger)])
+    chain.mine([payment_created(TREASURY, PAYMENT)])
+    chain.mine([FakeLog(TREASURY, payment_confirmed(TREASURY, PAYMENT).topics[:1])])
+    catch_up(follower_of(engine, chain))
+    stored = rows_of(engine, logs)
+    assert [row["claimed"] for row in sorted(stored, key=lambda r: r["block_number"])] == [
+        False,
+        False,
+        False,
+    ]
+    assert rows_of(engine, payments) == []
+
+
+@pytest.mark.parametrize("crash_point", ["move_cursor", "_insert_facts", "rebuild_payments"])
+def test_nothing_is_lost_or_doubled_when_killed_before_commit_at(
+    engine: Engine, chain: FakeChain, monkeypatch: pytest.MonkeyPatch, crash_point: str
+) -> None:
+    mine_treasury(chain)
+    chain.mine([payment_created(TREASURY, PAYMENT), payment_confirmed(TREASURY, PAYMENT)])
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(indexer.write, crash_point, die)
+        with pytest.raises(KeyboardInterrupt):
+            follower_of(engine, chain).step()
+    assert rows_of(engine, blocks) == []
+
+    catch_up(follower_of(engine, chain))
+    assert [row["state"] for row in rows_of(engine, payments)] == ["confirmed"]
+
+
+def test_follower_continues_from_the_database_when_the_commit_answer_was_lost(
+    engine: Engine, chain: FakeChain
+) -> None:
+    """The transaction committed, the connection died before the process learnt of it."""
+    mine_treasury(chain)
+    follower = follower_of(engine, chain)
+    lost: list[bool] = []
+
+    def lose_answer(_connection: Connection) -> None:
+        if not lost:
+            lost.append(True)
+            _connection.connection.commit()
+            raise ConnectionResetError
+
+    event.listen(engine, "commit", lose_answer)
+    with pytest.raises(ConnectionResetError) as caught:
+        follower.step()
+    follower.recover(caught.value)
+    catch_up(follower)
+    assert len(rows_of(engine, logs)) == 2
+
+
+def test_second_writer_stops_when_the_first_moved_the_cursor(
+    engine: Engine, chain: FakeChain
+) -> None:
+    first, second = follower_of(engine, chain), follower_of(engine, chain)
+    chain.mine()
+    catch_up(first)
+    with pytest.raises(InvariantError, match="another writer"):
+        second.step()
+
+
+def test_start_refuses_when_the_record_is_of_another_chain(
+    engine: Engine, chain: FakeChain
+) -> None:
+    other = deployment(BlockHash(b"g" * 32))
+    follower = Follower(engine, chain, network=NETWORK, deployment=other)
+    with pytest.raises(ConfigurationError, match="record of celo-local is of another chain"):
+        follower.start()
+
+
+def test_start_refuses_when_the_database_follows_another_chain(engine: Engine) -> None:
+    follower_of(engine, FakeChain(seed=1))
+    with pytest.raises(ConfigurationError, match="the database follows another chain"):
+        follower_of(engine, FakeChain(seed=2))

@@ -1,0 +1,249 @@
+"""The same follower and the same proofs on a real chain: anvil, real receipts, a real reorg."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from indexer.chain.deployments import Deployment
+from indexer.chain.rpc import ChainReader
+from indexer.chain.types import Address, BlockNumber, PaymentId, TxHash
+from indexer.follow import Follower
+from indexer.proof import verify_transaction
+from indexer.queries import read_marks
+from indexer.tables import logs, payments, reorgs
+from indexer.verify import Proven, check_header, prove_receipts
+from stack.anvil import Anvil
+from tests.support.echo import ECHO_CODE, deploy, emit
+from tests.support.fake_chain import FakeChain, FakeLog
+from tests.support.indexing import CHAIN, NETWORK, catch_up, rows_of
+from tests.support.protocol_logs import (
+    batch_confirmed,
+    campaign_created,
+    deployment,
+    payment_confirmed,
+    payment_created,
+    treasury_deployed,
+)
+from tests.support.waiting import eventually
+
+PAYMENT = PaymentId(b"p" * 32)
+OTHER_PAYMENT = PaymentId(b"q" * 32)
+CAMPAIGN = Address(b"c" * 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Echo contracts on anvil that stand for the protocol's."""
+
+    anvil: Anvil
+    reader: ChainReader
+    record: Deployment
+    treasury: Address
+
+    def mine(self, count: int) -> None:
+        self.anvil.call("anvil_mine", hex(count))
+
+    def emit(self, log: FakeLog) -> TxHash:
+        return emit(self.anvil, log)
+
+
+@pytest.fixture
+def site(anvil: Anvil) -> Iterator[Site]:
+    reader = ChainReader([anvil.url])
+    genesis = reader.block_by_number(BlockNumber(0))
+    assert genesis is not None
+    campaign_factory, treasury_factory, treasury = (deploy(anvil, ECHO_CODE) for _ in range(3))
+    template = deployment(genesis.hash)
+    contracts = template.contracts.model_copy(
+        update={
+            "campaign_info_factory": campaign_factory,
+            "treasury_factory": treasury_factory,
+        }
+    )
+    record = template.model_copy(update={"contracts": contracts})
+    emit(anvil, campaign_created(CAMPAIGN, b"i" * 32, emitter=campaign_factory))
+    emit(anvil, treasury_deployed(treasury, CAMPAIGN, emitter=treasury_factory))
+    yield Site(anvil, reader, record, treasury)
+    reader.close()
+
+
+@pytest.fixture
+def engine(engine_as: Callable[[str], Engine]) -> Engine:
+    return engine_as("chain")
+
+
+def test_rows_follow_when_a_real_chain_reorganizes(site: Site, engine: Engine) -> None:
+    follower = Follower(engine, site.reader, network=NETWORK, deployment=site.record)
+    follower.start()
+    site.emit(payment_created(site.treasury, PAYMENT))
+    site.mine(3)
+    site.emit(payment_confirmed(site.treasury, PAYMENT))
+    catch_up(follower)
+    assert [row["state"] for row in rows_of(engine, payments)] == ["confirmed"]
+
+    site.anvil.call("anvil_reorg", 1, [])
+    catch_up(follower)
+    assert [row["state"] for row in rows_of(engine, payments)] == ["created"]
+    (reorg,) = rows_of(engine, reorgs)
+    assert [fact["fact"] for fact in reorg["orphaned_facts"]] == ["confirmed"]
+
+    site.emit(batch_confirmed(site.treasury, OTHER_PAYMENT, PAYMENT))
+    site.mine(2)
+    catch_up(follower)
+    (row,) = rows_of(engine, payments)
+    assert (row["state"], row["confirmed_ordinal"], row["confirmed_proven"]) == (
+        "confirmed",
+        1,
+        True,
+    )
+    marks = follower.marks
+    assert marks.finalized is not None
+    assert marks.indexed is not None
+    assert marks.finalized.number == marks.indexed.number - 2
+
+
+def test_every_block_proves_itself_when_made_by_a_real_node(site: Site) -> None:
+    """Header hashes, receipt encodings and blooms against a node that is not ours."""
+    site.anvil.call("evm_setAutomine", False)
+    hashes = [site.emit(payment_created(site.treasury, bytes([n]) * 32)) for n in range(20)]
+    site.mine(1)
+    head = site.reader.block_by_number("latest")
+    assert head is not None
+    headers = site.reader.headers(map(BlockNumber, range(head.number + 1)))
+    assert len(headers) == head.number + 1
+    verdicts = [
+        prove_receipts(check_header(header), site.reader.receipts(header.hash) or [])
+        for header in headers
+    ]
+    assert all(isinstance(verdict, Proven) for verdict in verdicts)
+    last = verdicts[-1]
+    assert isinstance(last, Proven)
+    assert {receipt.tx_hash for receipt in last.receipts} == set(hashes)
+
+
+def test_proof_holds_when_the_batch_names_the_payment_and_is_final(site: Site) -> None:
+    tx_hash = site.emit(batch_confirmed(site.treasury, OTHER_PAYMENT, PAYMENT))
+    site.mine(2)
+    steps = verify_transaction(site.reader, tx_hash, payment_id=PAYMENT, treasury=site.treasury)
+    assert [step.name for step in steps] == [
+        "transaction mined",
+        "header hash",
+        "canonical block",
+        "receipts root",
+        "logs bloom",
+        "event",
+        "finalized",
+    ]
+    assert all(step.ok for step in steps)
+
+
+@pytest.mark.parametrize("wrong", ["payment", "treasury"])
+def test_proof_fails_at_the_event_when_it_names_another(site: Site, wrong: str) -> None:
+    tx_hash = site.emit(payment_confirmed(site.treasury, PAYMENT))
+    steps = verify_transaction(
+        site.reader,
+        tx_hash,
+        payment_id=OTHER_PAYMENT if wrong == "payment" else PAYMENT,
+        treasury=CAMPAIGN if wrong == "treasury" else site.treasury,
+    )
+    assert (steps[-1].name, steps[-1].ok) == ("event", False)
+
+
+def test_proof_fails_when_the_transaction_is_unknown(site: Site) -> None:
+    steps = verify_transaction(site.reader, TxHash(bytes(32)))
+    assert [(step.name, step.ok) for step in steps] == [("transaction mined", False)]
+
+
+def test_proof_fails_at_the_receipts_root_when_the_node_lies() -> None:
+    chain = FakeChain()
+    chain.mine([payment_confirmed(CAMPAIGN, PAYMENT)])
+    chain.drops_log_from_receipts = True
+    steps = verify_transaction(chain, chain.blocks[1].receipts[0].tx_hash, payment_id=PAYMENT)
+    assert (steps[-1].name, steps[-1].ok) == ("receipts root", False)
+
+
+def record_json(record: Deployment) -> str:
+    """The record as the deployment writes it."""
+
+    def text(value: object) -> str:
+        assert isinstance(value, bytes)
+        return "0x" + value.hex()
+
+    return json.dumps(record.model_dump(), default=text)
+
+
+@pytest.fixture
+def start_indexer(
+    site: Site, database_url: str, tmp_path: Path
+) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    (tmp_path / "celo-local.json").write_text(record_json(site.record))
+    environment = os.environ | {
+        "DATABASE_URL": database_url,
+        "LASTRO_CHAIN": "celo-local",
+        "LASTRO_RPC_URLS": site.anvil.url,
+        "LASTRO_DEPLOYMENTS_DIR": str(tmp_path),
+        "LASTRO_INDEXER_POLL_INTERVAL_S": "0.05",
+    }
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / f"{name}.log").open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "indexer"], env=environment, stderr=output
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_second_process_takes_over_at_once_when_the_first_is_killed(
+    site: Site,
+    engine: Engine,
+    start_indexer: Callable[[str], subprocess.Popen[bytes]],
+    tmp_path: Path,
+) -> None:
+    def indexed() -> int:
+        with engine.connect() as connection:
+            marks = read_marks(connection, CHAIN)
+        return 0 if marks is None or marks.indexed is None else marks.indexed.number
+
+    def says(name: str, what: str) -> bool:
+        return what in (tmp_path / f"{name}.log").read_text()
+
+    first = start_indexer("first")
+    eventually(lambda: indexed() == 5, what="the first follows")
+    second = start_indexer("second")
+    eventually(lambda: says("second", "writer_lock_awaited"), what="the second waits")
+    site.emit(payment_created(site.treasury, PAYMENT))
+    eventually(lambda: indexed() == 6, what="the first goes on")
+
+    first.send_signal(signal.SIGKILL)
+    site.emit(payment_confirmed(site.treasury, PAYMENT))
+    eventually(lambda: indexed() == 7, timeout_s=5, what="the second takes over")
+    assert [row["state"] for row in rows_of(engine, payments)] == ["confirmed"]
+    assert len(rows_of(engine, logs)) == 4
+
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(10) == 0
+
+
+def test_process_refuses_when_the_record_is_of_another_chain(
+    start_indexer: Callable[[str], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    record = tmp_path / "celo-local.json"
+    raw = json.loads(record.read_text())
+    record.write_text(json.dumps(raw | {"genesis_hash": "0x" + "11" * 32}))
+    assert start_indexer("refusing").wait(15) == 2
+    assert "is of another chain" in (tmp_path / "refusing.log").read_text()

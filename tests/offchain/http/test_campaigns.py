@@ -1,0 +1,136 @@
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, select
+
+from indexer.chain.types import to_checksum
+from offchain.http.fields import is_card_number
+from offchain.identity import campaign_identifier
+from offchain.tables import campaigns
+from settlement.tables import campaigns as onchain_campaigns
+from tests.support.offchain import CREATOR, NOW, OPERATOR_TOKEN, count, make_live
+
+WALLET = "0x" + CREATOR.hex()
+MIXED = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"  # an example of EIP-55
+ONCHAIN = {"settlement_mode": "onchain", "chain": "celo-local", "creator_wallet": WALLET}
+
+
+def register(
+    http: httpx.Client, *, token: str | None = OPERATOR_TOKEN, **fields: Any
+) -> httpx.Response:
+    body = {
+        "slug": "a-campaign",
+        "title": "Uma campanha",
+        "creator": "Ana",
+        "goal_minor": 100_000,
+        "currency": "brl",
+        "deadline_at": (NOW + timedelta(days=30)).isoformat(),
+        "settlement_mode": "fiat_only",
+        **fields,
+    }
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return http.post("/v1/campaigns", json=body, headers=headers)
+
+
+def test_campaign_is_registered_once_when_it_is_repeated(
+    http: httpx.Client, engine: Engine
+) -> None:
+    first, second = register(http), register(http)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json() == second.json()
+    assert first.json()["onchain_state"] is None
+    other = register(http, title="Outra")
+    assert (other.status_code, other.json()["detail"]) == (
+        409,
+        "Nothing was written: the slug is taken, with another title.",
+    )
+    with engine.connect() as connection:
+        assert count(connection, campaigns) == 1
+
+
+def test_campaign_is_requested_from_settlement_when_it_settles_on_chain(
+    http: httpx.Client, engine: Engine
+) -> None:
+    answer = register(http, **ONCHAIN).json()
+    assert (answer["onchain_state"], answer["chain"]) == ("requested", "celo-local")
+    assert answer["creator_wallet"] == to_checksum(CREATOR)
+    with engine.connect() as connection:
+        row = connection.execute(select(onchain_campaigns)).one()
+        own = connection.execute(select(campaigns)).one()
+    assert row.goal_base_units == 1000 * 10**18
+    assert (row.currency, row.request_id) == ("BRL", own.id)
+    assert row.identifier_hash == campaign_identifier(own.id)
+
+
+def test_campaign_shows_its_progress_when_it_is_repeated(
+    http: httpx.Client, engine: Engine, login_engine: Engine
+) -> None:
+    register(http, slug="fiat-one")
+    with engine.connect() as connection:
+        make_live(login_engine, connection.execute(select(campaigns.c.id)).scalar_one())
+    again = register(http, slug="fiat-one").json()
+    assert again["onchain_state"] == "live"
+    assert again["treasury_address"].startswith("0x")
+
+
+@pytest.mark.parametrize("token", [None, "wrong", "operator"])
+def test_campaign_is_401_when_the_operators_token_is(
+    idle_http: httpx.Client, token: str | None
+) -> None:
+    answer = register(idle_http, token=token)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"slug": "Not A Slug"}, "#/slug"),
+        ({"slug": "0b6f4a52-7c1e-4a0b-9d53-2f7c5f1e8a01"}, "#/slug"),
+        ({"deadline_at": "2030-01-01T00:00:00"}, "#/deadline_at"),
+        ({"launch_at": (NOW + timedelta(days=31)).isoformat()}, "#"),
+        ({"settlement_mode": "onchain"}, "#"),
+        ({"chain": "celo-local"}, "#"),
+        ({**ONCHAIN, "chain": "polygon"}, "#/chain"),
+        ({**ONCHAIN, "currency": "usd"}, "#/currency"),
+        ({"creator_wallet": MIXED.replace("a", "A", 1)}, "#/creator_wallet"),
+        ({"creator_wallet": "0x12"}, "#/creator_wallet"),
+        ({"owner": "x"}, "#/owner"),
+    ],
+)
+def test_campaign_is_422_when(idle_http: httpx.Client, fields: dict[str, Any], place: str) -> None:
+    answer = register(idle_http, **fields)
+    assert answer.status_code == 422
+    assert [fault.get("pointer") for fault in answer.json()["errors"]] == [place]
+
+
+def test_campaign_takes_a_wallet_when_its_checksum_is_right(http: httpx.Client) -> None:
+    assert register(http, creator_wallet=MIXED).json()["creator_wallet"] == MIXED
+
+
+@pytest.mark.parametrize(
+    ("text", "is_card"),
+    [
+        ("4111111111111111", True),
+        ("4111 1111 1111 1111", True),
+        ("378282246310005", True),
+        ("4111111111111112", False),
+        ("411111111111", False),
+        ("tok_4111111111111111", False),
+    ],
+)
+def test_is_card_number_is_luhn_on_thirteen_to_nineteen_digits(text: str, is_card: object) -> None:
+    assert is_card_number(text) is is_card
+
+
+def test_errors_are_problems_when_no_route_or_method_fits(idle_http: httpx.Client) -> None:
+    for answer in (idle_http.get("/v1/nothing"), idle_http.get("/v1/payments")):
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert set(answer.json()) == {"type", "title", "status", "trace_id"}
+
+
+def test_openapi_names_every_operation_when_read(idle_http: httpx.Client) -> None:
+    paths = idle_http.get("/openapi.json").json()["paths"]
+    names = {operation["operationId"] for path in paths.values() for operation in path.values()}
+    assert names == {"receiveWebhook", "createPayment", "registerCampaign", "livez", "readyz"}

@@ -1,0 +1,128 @@
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from indexer.chain.types import Address, ChainId
+from settlement.nonces import Plan, StaleSeal, lock_signer, open_signer, quarantine, seal
+from settlement.tables import batch_items, batches, nonce_slots, requests, signers
+from settlement.types import BatchKind, Nonce
+from tests.settlement.builders import HASH, NOW, TOKEN, TREASURY
+
+CHAIN = ChainId(31337)
+SENDER = Address(b"\x0a" * 20)
+FIRST = 40
+
+
+@pytest.fixture
+def engine(engine_as: Callable[[str], Engine]) -> Engine:
+    opened = engine_as("settlement")
+    with opened.begin() as connection:
+        open_signer(connection, chain_id=CHAIN, address=SENDER, chain_nonce=Nonce(FIRST))
+    return opened
+
+
+def ready_request(engine: Engine) -> uuid.UUID:
+    request_id = uuid.uuid4()
+    with engine.begin() as connection:
+        connection.execute(
+            insert(requests).values(
+                request_id=request_id,
+                chain_id=CHAIN,
+                treasury=TREASURY,
+                pledge_id=uuid.uuid4(),
+                generation=0,
+                payment_id=request_id.bytes * 2,
+                buyer_commitment=HASH,
+                item_id=HASH,
+                token=TOKEN,
+                amount_base_units=1,
+                captured_at=NOW,
+            )
+        )
+    return request_id
+
+
+def seal_one(engine: Engine, *request_ids: uuid.UUID, kind: BatchKind = "create_payments") -> bool:
+    plan = Plan(
+        kind=kind,
+        target=TREASURY,
+        treasury=TREASURY,
+        calldata=b"",
+        gas_limit=21_000,
+        request_ids=request_ids,
+    )
+    try:
+        with engine.begin() as connection:
+            seal(connection, lock_signer(connection, chain_id=CHAIN, address=SENDER), plan)
+    except (StaleSeal, IntegrityError):
+        return False
+    return True
+
+
+def test_nonces_stay_dense_when_many_seal_at_once_and_some_fail(engine: Engine) -> None:
+    """Survives: sealers that race for the same payment; only one batch gets it, none a gap."""
+    contested = [ready_request(engine) for _ in range(6)]
+    start = Barrier(8)
+
+    def sealer(_number: int) -> int:
+        start.wait()
+        return sum(seal_one(engine, request_id) for request_id in contested)
+
+    with ThreadPoolExecutor(8) as pool:
+        sealed = sum(pool.map(sealer, range(8)))
+    with engine.connect() as connection:
+        nonces = list(
+            connection.execute(select(nonce_slots.c.nonce).order_by(nonce_slots.c.nonce)).scalars()
+        )
+        next_nonce = connection.execute(select(signers.c.next_nonce)).scalar_one()
+        counts = [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (batches, batch_items)
+        ]
+    assert sealed == len(contested)
+    assert nonces == list(range(FIRST, FIRST + len(contested)))
+    assert next_nonce == FIRST + len(contested)
+    assert counts == [len(contested), len(contested)]
+
+
+def test_payment_is_in_one_live_batch_of_a_kind_whatever_its_state_says(engine: Engine) -> None:
+    """Survives: a wrong move back to ready while the first confirmation may still be mined."""
+    request_id = ready_request(engine)
+    assert seal_one(engine, request_id, kind="confirm_payments")
+    with engine.begin() as connection:
+        connection.execute(requests.update().values(state="ready"))
+    assert not seal_one(engine, request_id, kind="confirm_payments")
+    with engine.begin() as connection:
+        connection.execute(batch_items.update().values(released_at=func.now()))
+    assert seal_one(engine, request_id, kind="confirm_payments")
+
+
+def test_batch_is_all_or_nothing_when_one_of_its_payments_is_no_longer_ready(
+    engine: Engine,
+) -> None:
+    taken, free = ready_request(engine), ready_request(engine)
+    assert seal_one(engine, taken)
+    assert not seal_one(engine, free, taken)
+    assert seal_one(engine, free)
+
+
+def test_open_signer_keeps_what_is_known_when_the_chain_lags(engine: Engine) -> None:
+    assert seal_one(engine, ready_request(engine))
+    with engine.begin() as connection:
+        open_signer(connection, chain_id=CHAIN, address=SENDER, chain_nonce=Nonce(FIRST))
+        signer = lock_signer(connection, chain_id=CHAIN, address=SENDER)
+    assert signer.next_nonce == FIRST + 1
+    assert signer.in_flight == 1
+
+
+def test_quarantine_keeps_the_first_reason(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for reason in ("first", "second"):
+            quarantine(connection, chain_id=CHAIN, address=SENDER, reason=reason)
+        row = connection.execute(select(signers)).one()
+    assert (row.mode, row.mode_reason) == ("quarantine", "first")

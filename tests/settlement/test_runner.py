@@ -1,0 +1,303 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from random import Random
+
+import pytest
+from eth_abi.abi import encode
+from sqlalchemy import func, select
+
+from indexer.chain.types import Address, to_checksum, to_hex
+from settlement.calldata import selector
+from settlement.queries import overview, request_statuses
+from settlement.runner import Runner, longest_payment_life
+from settlement.tables import attempts, batches, nonce_slots, requests, signers
+from stack.anvil import Anvil
+from tests.settlement.faults import Crash, Lie, Moment, dying, lying_node
+from tests.settlement.world import ADMIN, CENTAVO, SUPPLY, World
+
+PAYMENTS = 3
+
+
+def nonces(world: World) -> list[int]:
+    with world.lane.engine.connect() as connection:
+        return list(
+            connection.execute(select(nonce_slots.c.nonce).order_by(nonce_slots.c.nonce)).scalars()
+        )
+
+
+def assert_sound(world: World, *, payments: int) -> None:
+    """Every payment confirmed once, nonces dense, the chain's transactions all known to us."""
+    confirmed = world.confirmed_logs()
+    assert len(confirmed) == len(set(confirmed)) == payments
+    taken = nonces(world)
+    assert taken == list(range(taken[0], taken[0] + len(taken)))
+    assert world.reader.nonce(world.lane.sender) == taken[-1] + 1
+    with world.lane.engine.connect() as connection:
+        unknown = connection.execute(
+            select(func.count())
+            .select_from(nonce_slots)
+            .outerjoin(attempts, attempts.c.tx_hash == nonce_slots.c.mined_tx)
+            .where(attempts.c.tx_hash.is_(None))
+        ).scalar_one()
+    assert unknown == 0
+
+
+def impersonated(world: World, sender: Address, to: Address, data: bytes) -> None:
+    """Put a transaction of somebody else's into the pool, in front of what is sent later."""
+    call = world.anvil.call
+    call("anvil_setBalance", to_hex(sender), hex(10**24))
+    call("anvil_impersonateAccount", to_hex(sender))
+    transaction = {"from": to_hex(sender), "to": to_hex(to), "data": to_hex(data)}
+    call("eth_sendTransaction", {**transaction, "gas": hex(200_000)})
+    call("anvil_stopImpersonatingAccount", to_hex(sender))
+
+
+def test_captured_payments_settle_once_from_campaign_to_finality(world: World) -> None:
+    treasury = world.live_treasury()
+    ids = [world.pledge(treasury, amount=(n + 1) * CENTAVO) for n in range(12)]
+    world.settle_down(world.all_settled)
+
+    token = world.deployment.tokens[0].address
+    total = sum((n + 1) * CENTAVO for n in range(12))
+    assert world.view(token, "balanceOf(address)", to_hex(treasury)) == total
+    assert world.view(treasury, "getRaisedAmount()") == total
+    assert_sound(world, payments=12)
+    with world.lane.engine.connect() as connection:
+        statuses = request_statuses(connection, ids)
+        shown = overview(connection, world.lane.chain_id)
+    assert all(status.confirmed_tx is not None for status in statuses.values())
+    assert {status.payment_id for status in statuses.values()} == set(world.confirmed_logs())
+    assert shown["requests"] == {"settled": 12}
+
+
+def killed(world: World, commit: int, moment: Moment, done: Callable[[], bool]) -> bool:
+    """Run until a commit kills the process, then start anew and finish; False if none did."""
+    engine = world.lane.engine
+    died = False
+    world.restart(engine=dying(engine, commit=commit + 1, moment=moment))  # start() commits once
+    try:
+        world.settle_down(done)
+    except Crash:
+        died = True
+    world.restart(engine=engine)
+    world.settle_down(done)
+    return died
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_payments_settle_once_when_killed_around_each_commit(world: World, moment: Moment) -> None:
+    """Survives: death around sealing, signing, intent, send, answer, receipt and feedback."""
+    treasury = world.live_treasury()
+    kills = 0
+    while True:
+        world.pledge(treasury)
+        world.pledge(treasury)
+        if not killed(world, kills + 1, moment, world.all_settled):
+            break
+        kills += 1
+    assert kills > 12, "the kills did not reach every step"
+    assert_sound(world, payments=2 * (kills + 1))
+
+
+def test_campaigns_are_created_once_when_killed_after_each_commit(world: World) -> None:
+    """Survives: death between a campaign's transaction, its event, its treasury, and live."""
+    created = 0
+    died = True
+    while died:
+        created += 1
+        live = partial(world.is_live, world.campaign(f"campanha-{created}"))
+        died = killed(world, created, "after", live)
+    with world.lane.engine.connect() as connection:
+        sealed = connection.execute(
+            select(batches.c.kind, func.count().label("batches")).group_by(batches.c.kind)
+        ).all()
+    assert created > 8, "the kills did not reach every step"
+    assert {row.kind: row.batches for row in sealed} == {
+        "create_campaign": created,
+        "create_treasury": created,
+    }
+
+
+@pytest.mark.parametrize("lie", ["error_after_accept", "accept_then_drop"])
+def test_payments_settle_once_when_the_node_lies_about_half_of_the_sends(
+    chain: Anvil, build_world: Callable[..., World], lie: Lie
+) -> None:
+    """Survives: a reply lost after the node took the bytes, and bytes lost after a good reply."""
+    dice = Random(lie)  # noqa: S311 - the same lies in every run
+    with lying_node(chain.url, lambda: lie if dice.random() < 0.5 else None) as (url, told):
+        world = build_world(rpc_urls=[url])
+        treasury = world.live_treasury()
+        for _ in range(PAYMENTS):
+            world.pledge(treasury)
+        world.settle_down(world.all_settled)
+        assert told[lie] >= 3
+        assert_sound(world, payments=PAYMENTS)
+
+
+def test_payments_settle_once_when_two_engines_seal_without_a_leader(world: World) -> None:
+    """Survives: a zombie process that works the lane beside its successor."""
+    treasury = world.live_treasury()
+    engines = [Runner(world.lane), Runner(world.lane)]
+    for _ in range(10):
+        for _ in range(2):
+            world.pledge(treasury)
+        world.index()
+        with ThreadPoolExecutor(2) as pool:
+            for turn in [pool.submit(engine.turn) for engine in engines]:
+                turn.result()
+        world.mine()
+    world.settle_down(world.all_settled)
+    assert_sound(world, payments=20)
+
+
+def test_included_payments_are_sent_again_when_a_reorg_drops_their_confirmation(
+    world: World,
+) -> None:
+    treasury = world.live_treasury()
+    for _ in range(PAYMENTS):
+        world.pledge(treasury)
+    world.settle_down(lambda: world.states() == {"included": PAYMENTS})
+    world.anvil.call("anvil_reorg", 1, [])
+    world.index()
+    world.runner.turn()
+    assert world.states() == {"batched": PAYMENTS}
+    world.settle_down(world.all_settled)
+    assert_sound(world, payments=PAYMENTS)
+
+
+def test_payments_wait_as_blocked_and_resume_when_the_wallet_is_short(
+    build_world: Callable[..., World],
+) -> None:
+    world = build_world(tokens_of_admin=100)
+    treasury = world.live_treasury()
+    world.pledge(treasury, amount=60)
+    world.pledge(treasury, amount=60)
+    world.settle_down(lambda: world.states() == {"settled": 1, "blocked": 1})
+    with world.lane.engine.connect() as connection:
+        reason = connection.execute(
+            select(requests.c.reason).where(requests.c.state == "blocked")
+        ).scalar_one()
+    assert reason == "funding: 20 base units are missing in the signer's wallet"
+    token = world.deployment.tokens[0].address
+    mint = selector("mint(address,uint256)") + encode(
+        ["address", "uint256"], [ADMIN.address, SUPPLY]
+    )
+    owner = Address(bytes.fromhex(str(world.anvil.call("eth_accounts")[0])[2:]))
+    impersonated(world, owner, token, mint)
+    world.settle_down(world.all_settled)
+    assert_sound(world, payments=2)
+
+
+def test_tokens_given_by_others_fund_payments_before_the_wallet_does(
+    build_world: Callable[..., World],
+) -> None:
+    world = build_world(tokens_of_admin=0)
+    treasury = world.live_treasury()
+    token = world.deployment.tokens[0].address
+    mint = selector("mint(address,uint256)") + encode(
+        ["address", "uint256"], [to_checksum(treasury), 70]
+    )
+    owner = Address(bytes.fromhex(str(world.anvil.call("eth_accounts")[0])[2:]))
+    impersonated(world, owner, token, mint)
+    world.mine()
+    world.pledge(treasury, amount=70)
+    world.settle_down(world.all_settled)
+    with world.lane.engine.connect() as connection:
+        kinds = set(connection.execute(select(batches.c.kind)).scalars())
+    assert "fund" not in kinds
+
+
+def test_payments_are_confirmed_again_when_the_first_confirmation_fails_on_chain(
+    world: World,
+) -> None:
+    """Survives: the state changes between the trial and the block."""
+    treasury = world.live_treasury()
+    token = world.deployment.tokens[0].address
+    for _ in range(PAYMENTS):
+        world.pledge(treasury)
+    amount = PAYMENTS * 5_000 * CENTAVO
+    drain = selector("transfer(address,uint256)") + encode(
+        ["address", "uint256"], [ADMIN.address, amount]
+    )
+
+    def confirmation_sent() -> bool:
+        with world.lane.engine.connect() as connection:
+            return "confirm_payments" in connection.execute(select(batches.c.kind)).scalars()
+
+    world.settle_down(confirmation_sent)
+    world.anvil.call("anvil_dropAllTransactions")
+    impersonated(world, treasury, token, drain)
+    world.mine()
+    world.runner.turn()  # the same bytes go out again
+    world.mine()
+    world.index()
+    world.runner.turn()
+    with world.lane.engine.connect() as connection:
+        failed = connection.execute(
+            select(nonce_slots).where(nonce_slots.c.state == "mined_failed")
+        ).one()
+    assert "treasury short of tokens" in failed.failure
+    assert world.states() == {"batched": PAYMENTS}, "released only once the failure is final"
+    owner = Address(bytes.fromhex(str(world.anvil.call("eth_accounts")[0])[2:]))
+    mint = selector("mint(address,uint256)") + encode(
+        ["address", "uint256"], [to_checksum(treasury), amount]
+    )
+    impersonated(world, owner, token, mint)
+    world.settle_down(world.all_settled, rounds=20)
+    assert_sound(world, payments=PAYMENTS)
+
+
+def test_signer_is_quarantined_when_somebody_else_sends_from_its_account(world: World) -> None:
+    treasury = world.live_treasury()
+    impersonated(world, world.lane.sender, treasury, b"")
+    world.mine()
+    world.pledge(treasury)
+    world.settle_down(lambda: _mode(world) == "quarantine", rounds=5)
+    world.mine()
+    world.index()
+    world.runner.turn()
+    assert world.states() == {"ready": 1}, "nothing is sealed for a quarantined signer"
+
+
+def test_payment_blocks_as_expired_when_its_life_is_shorter_than_the_margin(
+    build_world: Callable[..., World],
+) -> None:
+    world = build_world(payment_life=timedelta(minutes=5))
+    treasury = world.live_treasury()
+    world.pledge(treasury)
+    world.settle_down(lambda: world.states() == {"blocked": 1})
+    assert world.confirmed_logs() == []
+
+
+def test_stuck_transaction_is_replaced_at_a_higher_fee_when_it_waits_too_long(
+    build_world: Callable[..., World],
+) -> None:
+    world = build_world(bump_after=timedelta(0))
+    world.campaign()
+    world.index()
+    world.runner.turn()
+    world.runner.turn()
+    with world.lane.engine.connect() as connection:
+        first, second = connection.execute(select(attempts).order_by(attempts.c.sequence)).all()
+    assert first.nonce == second.nonce
+    assert 8 * second.max_fee_per_gas_wei >= 9 * first.max_fee_per_gas_wei
+    assert 8 * second.max_priority_fee_per_gas_wei >= 9 * first.max_priority_fee_per_gas_wei
+    world.mine()
+    world.index()
+    world.runner.turn()
+    with world.lane.engine.connect() as connection:
+        assert connection.execute(select(nonce_slots.c.state)).scalars().first() == "mined_ok"
+
+
+def test_longest_payment_life_stays_within_the_registry(world: World) -> None:
+    wanted = timedelta(days=30)
+    assert longest_payment_life(world.reader, world.deployment, wanted) == wanted
+    forever = longest_payment_life(world.reader, world.deployment, timedelta(days=365))
+    assert timedelta(days=89) < forever < timedelta(days=90)
+
+
+def _mode(world: World) -> str:
+    with world.lane.engine.connect() as connection:
+        return str(connection.execute(select(signers.c.mode)).scalar_one())

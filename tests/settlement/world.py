@@ -1,0 +1,271 @@
+"""A whole chain for one test: the protocol from committed artifacts, an indexer, a lane.
+
+Blocks are mined one at a time by ``World.mine``; finality follows two blocks behind.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_account import Account
+from eth_hash.auto import keccak
+from sqlalchemy import Engine, select
+
+from indexer.chain.abi import load_artifact
+from indexer.chain.deployments import Deployment
+from indexer.chain.rpc import ChainReader
+from indexer.chain.types import Address, TokenAmount, address_from_hex, to_checksum, to_hex
+from indexer.follow import Follower
+from settlement.calldata import selector
+from settlement.intake import Accepted, CampaignAccepted, request_campaign, request_settlement
+from settlement.lane import Lane, Policy
+from settlement.runner import Runner
+from settlement.signer import KeystoreSigner
+from settlement.tables import campaigns, requests
+from stack.anvil import Anvil
+
+PLATFORM = keccak(b"lastro")
+BRL = b"BRL".ljust(32, b"\0")
+ADMIN = Account.from_key(keccak(b"platform admin of the tests"))
+SUPPLY = 10**30
+CENTAVO = 10**16
+
+
+@dataclass
+class World:
+    anvil: Anvil
+    reader: ChainReader
+    deployment: Deployment
+    lane: Lane
+    follower: Follower
+    offchain: Engine
+    runner: Runner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self, **changes: Any) -> None:
+        """What a new process would start with: nothing but Postgres."""
+        self.lane = replace(self.lane, **changes)
+        self.runner = Runner(self.lane)
+        self.runner.start()
+
+    def close(self) -> None:
+        self.reader.close()
+        self.lane.reader.close()
+
+    def mine(self) -> None:
+        self.anvil.call("evm_mine")
+
+    def index(self) -> None:
+        while self.follower.step():
+            pass
+
+    def settle_down(self, done: Callable[[], bool], *, rounds: int = 60) -> None:
+        for _ in range(rounds):
+            self.index()
+            self.runner.turn()
+            if done():
+                return
+            self.mine()
+        raise AssertionError(f"not done after {rounds} blocks: {self.states()}")
+
+    def states(self) -> dict[str, int]:
+        counted: dict[str, int] = {}
+        with self.lane.engine.connect() as connection:
+            for state in connection.execute(select(requests.c.state)).scalars():
+                counted[state] = counted.get(state, 0) + 1
+        return counted
+
+    def all_settled(self) -> bool:
+        return set(self.states()) == {"settled"}
+
+    def campaign(self, slug: str = "campanha", *, title: str = 'Título "A"') -> uuid.UUID:
+        request_id = uuid.uuid4()
+        now = datetime.now(UTC)
+        with self.offchain.begin() as connection:
+            answer = request_campaign(
+                connection,
+                request_id=request_id,
+                chain_id=self.lane.chain_id,
+                identifier_hash=keccak(slug.encode()),
+                creator=Address(b"\x11" * 20),
+                launch_at=now,
+                deadline_at=now + timedelta(days=60),
+                goal_base_units=TokenAmount(10**22),
+                currency="BRL",
+                title=title,
+                treasury_kind="payment-treasury",
+            )
+        assert answer == CampaignAccepted()
+        return request_id
+
+    def row(self, request_id: uuid.UUID) -> Any:
+        with self.lane.engine.connect() as connection:
+            return connection.execute(
+                select(campaigns).where(campaigns.c.request_id == request_id)
+            ).one()
+
+    def is_live(self, request_id: uuid.UUID) -> bool:
+        return bool(self.row(request_id).state == "live")
+
+    def live_treasury(self, slug: str = "campanha") -> Address:
+        request_id = self.campaign(slug)
+        self.settle_down(lambda: self.is_live(request_id))
+        return Address(self.row(request_id).treasury)
+
+    def pledge(self, treasury: Address, *, amount: int = 5_000 * CENTAVO) -> uuid.UUID:
+        request_id = uuid.uuid4()
+        with self.offchain.begin() as connection:
+            answer = request_settlement(
+                connection,
+                request_id=request_id,
+                chain_id=self.lane.chain_id,
+                treasury=treasury,
+                pledge_id=uuid.uuid4(),
+                generation=0,
+                buyer_commitment=keccak(request_id.bytes),
+                item_id=keccak(b"contribution"),
+                token=self.deployment.tokens[0].address,
+                amount_base_units=TokenAmount(amount),
+                captured_at=datetime.now(UTC),
+            )
+        assert isinstance(answer, Accepted)
+        return request_id
+
+    def view(self, to: Address, signature: str, *arguments: object) -> int:
+        data = selector(signature) + encode(_types(signature), arguments)
+        return int.from_bytes(self.reader.call(to, data), "big")
+
+    def confirmed_logs(self) -> list[bytes]:
+        """Every payment id in every PaymentBatchConfirmed on the chain, in order."""
+        topic = keccak(b"PaymentBatchConfirmed(bytes32[])")
+        head = self.reader.block_by_number("latest")
+        assert head is not None
+        logs = self.reader.logs(self.deployment.first_block, head.number, [[topic]])
+        return [log.data[at : at + 32] for log in logs for at in range(64, len(log.data), 32)]
+
+
+def deploy(anvil: Anvil) -> Deployment:
+    """Deploy the protocol as its record describes it, from anvil's first unlocked account."""
+    owner = str(anvil.call("eth_accounts")[0])
+    chain = _Deployer(anvil, owner)
+    first_block = int(anvil.call("eth_blockNumber"), 16) + 1
+    params = chain.proxied(
+        "GlobalParams",
+        "initialize(address,uint256,bytes32[],address[][])",
+        [owner, 0, [], []],
+    )
+    treasuries = chain.proxied("TreasuryFactory", "initialize(address)", [params])
+    campaign = chain.create("CampaignInfo")
+    factory = chain.proxied(
+        "CampaignInfoFactory", "initialize(address,address,address)", [params, campaign, treasuries]
+    )
+    chain.send(treasuries, "setCampaignInfoFactory(address)", factory)
+    for key, seconds in (
+        (b"bufferTime", 3600),
+        (b"maxPaymentExpiration", 90 * 86400),
+        (b"campaignLaunchBuffer", 0),
+        (b"minimumCampaignDuration", 60),
+    ):
+        chain.send(params, "addToRegistry(bytes32,bytes32)", keccak(key), seconds.to_bytes(32))
+    admin = ADMIN.address
+    zero = "0x" + "00" * 20
+    chain.send(params, "enlistPlatform(bytes32,address,uint256,address)", PLATFORM, admin, 0, zero)
+    token = chain.create("TestBRLA")
+    chain.send(params, "addTokenToCurrency(bytes32,address)", BRL, token)
+    implementation = chain.create("PaymentTreasury")
+    anvil.call("anvil_setBalance", admin, hex(10**24))
+    anvil.call("anvil_impersonateAccount", admin)
+    chain.send(
+        treasuries,
+        "registerTreasuryImplementation(bytes32,uint256,address)",
+        PLATFORM,
+        2,
+        implementation,
+        sender=admin,
+    )
+    anvil.call("anvil_stopImpersonatingAccount", admin)
+    chain.send(treasuries, "approveTreasuryImplementation(bytes32,uint256)", PLATFORM, 2)
+    return Deployment.model_validate(
+        {
+            "network": anvil.network.name,
+            "chain_id": anvil.network.chain_id,
+            "genesis_hash": anvil.call("eth_getBlockByNumber", "0x0", False)["hash"],
+            "first_block": first_block,
+            "platform": {"name": "lastro", "hash": to_hex(PLATFORM), "admin": admin},
+            "protocol_admin": owner,
+            "contracts": {
+                "global_params": params,
+                "campaign_info_factory": factory,
+                "treasury_factory": treasuries,
+            },
+            "implementations": [{"id": 2, "kind": "payment-treasury", "address": implementation}],
+            "tokens": [{"symbol": "BRLA", "address": token, "decimals": 18, "currency": "BRL"}],
+            "adapter": None,
+            "artifacts_hash": "0x00",
+        }
+    )
+
+
+def build(
+    anvil: Anvil,
+    deployment: Deployment,
+    engine_as: Callable[[str], Engine],
+    *,
+    tokens_of_admin: int = SUPPLY,
+    rpc_urls: Sequence[str] | None = None,
+    **policy: Any,
+) -> World:
+    """Set up a lane and an indexer on a deployed protocol; blocks are mined by ``World.mine``."""
+    if tokens_of_admin:
+        token = to_checksum(deployment.tokens[0].address)
+        owner = to_checksum(deployment.protocol_admin)
+        _Deployer(anvil, owner).send(token, "mint(address,uint256)", ADMIN.address, tokens_of_admin)
+    anvil.call("evm_setAutomine", False)
+    reader = ChainReader([anvil.url])
+    follower = Follower(engine_as("chain"), reader, network=anvil.network, deployment=deployment)
+    follower.start()
+    bounds = {"linger": timedelta(0), "resend_after": timedelta(0), **policy}
+    lane = Lane(
+        engine=engine_as("settlement"),
+        reader=ChainReader(rpc_urls) if rpc_urls else reader,
+        signer=KeystoreSigner(ADMIN),
+        network=anvil.network,
+        deployment=deployment,
+        policy=Policy(**bounds),
+    )
+    return World(anvil, reader, deployment, lane, follower, engine_as("offchain"))
+
+
+class _Deployer:
+    def __init__(self, anvil: Anvil, owner: str) -> None:
+        self._anvil = anvil
+        self._owner = owner
+
+    def create(self, name: str, arguments: bytes = b"") -> str:
+        receipt = self._mined(
+            {"from": self._owner, "data": load_artifact(name).bytecode + arguments.hex()}
+        )
+        return to_checksum(address_from_hex(receipt["contractAddress"]))
+
+    def proxied(self, name: str, signature: str, arguments: Sequence[object]) -> str:
+        call = selector(signature) + encode(_types(signature), arguments)
+        return self.create("ERC1967Proxy", encode(["address", "bytes"], [self.create(name), call]))
+
+    def send(self, to: str, signature: str, *arguments: object, sender: str | None = None) -> None:
+        call = selector(signature) + encode(_types(signature), arguments)
+        receipt = self._mined({"from": sender or self._owner, "to": to, "data": to_hex(call)})
+        assert receipt["status"] == "0x1", signature
+
+    def _mined(self, transaction: dict[str, str]) -> Any:
+        tx_hash = self._anvil.call("eth_sendTransaction", transaction)
+        return self._anvil.call("eth_getTransactionReceipt", tx_hash)
+
+
+def _types(signature: str) -> list[str]:
+    inside = signature[signature.index("(") + 1 : -1]
+    return inside.split(",") if inside else []
