@@ -1,7 +1,8 @@
 """Settings come from the environment, are frozen, and every fault is listed at once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -115,25 +116,39 @@ def _variable(settings: type[BaseSettings], location: tuple[int | str, ...]) -> 
     return str(alias) if isinstance(alias, str) else name
 
 
-def settings_table(classes: Sequence[type[BaseSettings]]) -> list[dict[str, str]]:
-    """Describe every setting of the given classes, for the README's table."""
-    rows: dict[str, dict[str, str]] = {}
-    for settings in classes:
-        for name, field in settings.model_fields.items():
-            variable = _variable(settings, (name,))
-            row = rows.setdefault(
-                variable,
-                {
-                    "variable": variable,
-                    "default": "required" if field.is_required() else _default_text(field.default),
-                    "meaning": field.description or "",
-                    "read by": "",
-                },
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable and who reads it."""
+
+    name: str
+    default: str | None
+    """None: it must be set."""
+    meaning: str
+    readers: tuple[str, ...]
+
+
+def environment_variables(classes: Mapping[str, type[BaseSettings]]) -> list[Variable]:
+    """Describe every variable that the given settings classes read.
+
+    Args:
+        classes: Settings class of each process, by the process's name.
+    """
+    found: dict[str, Variable] = {}
+    for process, settings in classes.items():
+        for field_name, field in settings.model_fields.items():
+            name = _variable(settings, (field_name,))
+            known = found.get(name)
+            default = None if field.is_required() else _default_text(field.default)
+            found[name] = Variable(
+                name=name,
+                default=default if known is None or known.default == default else None,
+                meaning=known.meaning if known else field.description or "",
+                readers=(*(known.readers if known else ()), process),
             )
-            readers = [reader for reader in row["read by"].split(", ") if reader]
-            row["read by"] = ", ".join([*readers, settings.__name__])
-    return list(rows.values())
+    return sorted(found.values(), key=lambda variable: variable.name)
 
 
 def _default_text(value: object) -> str:
+    if value is None or value == ():
+        return ""
     return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -33,6 +33,8 @@ app = typer.Typer(
 notes = Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress and prose go to standard error; reports go to standard output."""
 
+config = typer.Typer(no_args_is_help=True, help="Settings of every process.")
+app.add_typer(config, name="config")
 app.add_typer(operations.indexer, name="indexer")
 app.add_typer(operations.settlement, name="settlement")
 app.add_typer(operations.ledger, name="ledger")
@@ -73,6 +75,12 @@ def up() -> None:
         supervisor.watch_forever()
 
 
+def crashes_only(name: str, line: str) -> None:
+    """Let only the supervisor's own words through; the rest is in the log files."""
+    if name == "supervisor":
+        narrate(line)
+
+
 @app.command()
 def demo(
     *,
@@ -87,7 +95,9 @@ def demo(
     from stack.report import outcome_as_json, show_addresses, show_outcome
 
     settings = StackSettings.from_environment()
-    with running_stack(settings, name="demo", narrate=narrate, tuning=DEMO_TUNING) as (
+    with running_stack(
+        settings, name="demo", narrate=narrate, tuning=DEMO_TUNING, sink=crashes_only
+    ) as (
         topology,
         supervisor,
     ):
@@ -167,6 +177,22 @@ def deploy() -> None:
     topology = running_topology(StackSettings.from_environment())
     run_deploy(topology)
     narrate(f"the deployment records are in {topology.deployments}")
+
+
+@config.command("readme")
+def config_readme() -> None:
+    """Print the settings table of the README."""
+    from stack.settings_reference import readme_table
+
+    sys.stdout.write(readme_table() + "\n")
+
+
+@config.command("env")
+def config_env() -> None:
+    """Print .env.example."""
+    from stack.settings_reference import env_example
+
+    sys.stdout.write(env_example())
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

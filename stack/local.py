@@ -68,7 +68,9 @@ def running_stack(
                 with closing(ChainReader([topology.rpc_url(network)])) as reader:
                     check_chain_id(reader, network)
             narrate("migrating the database and deploying the contracts")
-            migrate(topology.database_url)
+            before, after = migrate(topology.database_url)
+            if before not in {None, after}:
+                narrate(f"the database was at revision {before} and is now at {after}")
             deploy(topology)
             for chain in topology.anvils:
                 chain.start_interval_mining()

@@ -148,9 +148,21 @@ class Topology:
             "CROWDSPLIT_CLIENT_ID": secrets.crowdsplit_client_id,
             "CROWDSPLIT_CLIENT_SECRET": secrets.crowdsplit_client_secret,
             "CROWDSPLIT_WEBHOOK_SECRETS": secrets.crowdsplit_webhook_secret,
+            **self._own_gateway_account(),
             **self.tuning,
             **more,
         }
+
+    def _own_gateway_account(self) -> dict[str, str]:
+        """The caller's credentials, where the caller brings the gateway too."""
+        if self.settings.crowdsplit_base_url is None:
+            return {}
+        names = (
+            "CROWDSPLIT_CLIENT_ID",
+            "CROWDSPLIT_CLIENT_SECRET",
+            "CROWDSPLIT_WEBHOOK_SECRETS",
+        )
+        return {name: os.environ[name] for name in names if name in os.environ}
 
     def servers(self) -> list[Program]:
         """The outside parts this stack embeds: database, queue, chains, gateway."""

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from stack.settings import CHECKOUT
+from tests.support.environment import bare_environment
 from tests.support.waiting import eventually
 
 DEMO_TIMEOUT_S = 150
@@ -27,11 +28,9 @@ def demo(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "master")
     process = subprocess.Popen(
         [str(CHECKOUT / ".venv" / "bin" / "lastro"), "demo", "--json"],
-        env={
-            **os.environ,
-            "LASTRO_DATA_DIR": str(data_dir),
-            "LASTRO_PORT_BASE": str(PORTS.get(worker, 19760)),
-        },
+        env=bare_environment(
+            LASTRO_DATA_DIR=str(data_dir), LASTRO_PORT_BASE=str(PORTS.get(worker, 19760))
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

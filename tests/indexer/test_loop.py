@@ -1,6 +1,6 @@
 """The loop: one writer at a time, patience with the node, none with a broken promise."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -16,11 +16,6 @@ from tests.support.fake_chain import FakeChain
 from tests.support.indexing import CHAIN, NETWORK, rows_of
 from tests.support.protocol_logs import address, campaign_created, deployment
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-def engine(engine_as: Callable[[str], Engine]) -> Engine:
-    return engine_as("chain")
 
 
 @contextmanager

@@ -51,8 +51,8 @@ class Site:
     def mine(self, count: int) -> None:
         self.anvil.call("anvil_mine", hex(count))
 
-    def emit(self, log: FakeLog) -> TxHash:
-        return emit(self.anvil, log)
+    def emit(self, log: FakeLog, *, waits: bool = True) -> TxHash:
+        return emit(self.anvil, log, waits=waits)
 
 
 @pytest.fixture
@@ -73,11 +73,6 @@ def site(anvil: Anvil) -> Iterator[Site]:
     emit(anvil, treasury_deployed(treasury, CAMPAIGN, emitter=treasury_factory))
     yield Site(anvil, reader, record, treasury)
     reader.close()
-
-
-@pytest.fixture
-def engine(engine_as: Callable[[str], Engine]) -> Engine:
-    return engine_as("chain")
 
 
 def test_rows_follow_when_a_real_chain_reorganizes(site: Site, engine: Engine) -> None:
@@ -113,7 +108,9 @@ def test_rows_follow_when_a_real_chain_reorganizes(site: Site, engine: Engine) -
 def test_every_block_proves_itself_when_made_by_a_real_node(site: Site) -> None:
     """Header hashes, receipt encodings and blooms against a node that is not ours."""
     site.anvil.call("evm_setAutomine", False)
-    hashes = [site.emit(payment_created(site.treasury, bytes([n]) * 32)) for n in range(20)]
+    hashes = [
+        site.emit(payment_created(site.treasury, bytes([n]) * 32), waits=False) for n in range(20)
+    ]
     site.mine(1)
     head = site.reader.block_by_number("latest")
     assert head is not None

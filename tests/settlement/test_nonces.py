@@ -90,6 +90,19 @@ def test_nonces_stay_dense_when_many_seal_at_once_and_some_fail(engine: Engine) 
     assert counts == [len(contested), len(contested)]
 
 
+def test_sealers_take_turns_so_that_none_is_refused_a_nonce(engine: Engine) -> None:
+    """Survives: two sealers that read the same next nonce."""
+    own = [ready_request(engine) for _ in range(8)]
+    start = Barrier(len(own))
+
+    def sealer(request_id: uuid.UUID) -> bool:
+        start.wait()
+        return seal_one(engine, request_id)
+
+    with ThreadPoolExecutor(len(own)) as pool:
+        assert all(pool.map(sealer, own))
+
+
 def test_payment_is_in_one_live_batch_of_a_kind_whatever_its_state_says(engine: Engine) -> None:
     """Survives: a wrong move back to ready while the first confirmation may still be mined."""
     request_id = ready_request(engine)

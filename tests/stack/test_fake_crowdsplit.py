@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
+from typing_extensions import override
 
 from offchain.gateways.brcode import is_br_code
 from offchain.gateways.crowdsplit_webhooks import verify
-from stack.fakes.crowdsplit.books import Books, br_code
+from stack.fakes.crowdsplit.books import Books
 from stack.fakes.crowdsplit.delivery import Sender
 from stack.fakes.crowdsplit.gateway import create_fake
+from stack.fakes.crowdsplit.words import br_code
 from tests.support.asgi import serving
 from tests.support.waiting import eventually
 
@@ -37,6 +39,7 @@ class Listener:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
+            @override
             def log_message(self, *_arguments: object) -> None:
                 return
 
@@ -146,7 +149,7 @@ def test_create_is_refused_when_the_source_has(fake: httpx.Client, source: dict[
 def test_create_replays_when_key_and_body_are_the_same_and_conflicts_when_not(
     fake: httpx.Client,
 ) -> None:
-    terms = {"customer": customer(fake), "expiry_date": "2999-01-01T00:00:00Z"}
+    terms: dict[str, Any] = {"customer": customer(fake), "expiry_date": "2999-01-01T00:00:00Z"}
     first = pix(fake, key="k", **terms)
     assert pix(fake, key="k", **terms).json() == first.json()
     other = pix(fake, key="k", amount=1, **terms)

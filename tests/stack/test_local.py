@@ -17,6 +17,7 @@ from stack.local import running_stack
 from stack.ports import LOOPBACK, free_port
 from stack.postgres import EmbeddedPostgres
 from stack.settings import CHECKOUT, StackSettings
+from tests.support.environment import bare_environment
 
 LASTRO = str(CHECKOUT / ".venv" / "bin" / "lastro")
 
@@ -30,7 +31,7 @@ def settings(data_dir: Path, port_base: int | None = None) -> StackSettings:
 def lastro(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [LASTRO, *arguments],
-        env={**os.environ, **environment},
+        env=bare_environment(**environment),
         capture_output=True,
         text=True,
         check=False,

@@ -37,6 +37,20 @@ def test_migrate_leaves_one_history_when_two_replicas_race(empty_database: str) 
     assert {after for _, after in outcomes} == {code_revision()}
 
 
+def test_migrate_keeps_the_rows_of_an_older_schema(empty_database: str) -> None:
+    migrate(empty_database)
+    migrate(empty_database, target="0003")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(
+            "INSERT INTO settlement.signers (chain_id, address, next_nonce) VALUES (1, %s, 7)",
+            (bytes(20),),
+        )
+    assert migrate(empty_database) == ("0003", code_revision())
+    with psycopg.connect(empty_database) as connection:
+        kept = connection.execute("SELECT next_nonce FROM settlement.signers").fetchall()
+    assert kept == [(7,)]
+
+
 def test_require_current_refuses_when_the_database_is_empty(empty_database: str) -> None:
     engine = open_engine(empty_database, role=None)
     with pytest.raises(ConfigurationError, match="run 'lastro migrate'"):

@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -127,14 +128,22 @@ def test_stop_ends_programs_in_reverse_order_and_their_children(
             name,
             (sys.executable, "-c", code, name),
             dict(os.environ),
-            lambda name=name: (tmp_path / name).exists() and (tmp_path / name).read_text() != "",
+            partial(_has_content, tmp_path / name),
         )
         supervisor.start(started)
     grandchildren = [int((tmp_path / name).read_text()) for name in "ab"]
     supervisor.stop()
     assert order.read_text() == "ba"
     for pid in grandchildren:
-        eventually(lambda pid=pid: not is_alive(pid) or _is_zombie(pid))
+        eventually(partial(_has_ended, pid))
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.read_text() != ""
+
+
+def _has_ended(pid: int) -> bool:
+    return not is_alive(pid) or _is_zombie(pid)
 
 
 def _is_zombie(pid: int) -> bool:

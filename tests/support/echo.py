@@ -1,8 +1,11 @@
 """A contract that logs what it is told, so that a real chain can carry any event."""
 
+from typing import Any
+
 from indexer.chain.types import Address, TxHash, address_from_hex, hash_from_hex, to_hex
 from stack.anvil import Anvil
 from tests.support.fake_chain import FakeLog
+from tests.support.waiting import eventually
 
 _WORD = 32
 _MAX_TOPICS = 4
@@ -27,17 +30,30 @@ ECHO_CODE = bytes.fromhex(f"60{len(_RUNTIME):02x}80600b6000396000f3") + _RUNTIME
 
 def deploy(anvil: Anvil, code: bytes) -> Address:
     """Deploy from anvil's first account; the chain mines at once."""
-    tx_hash = _send(anvil, {"data": to_hex(code)})
-    receipt = anvil.call("eth_getTransactionReceipt", to_hex(tx_hash))
+    receipt = _receipt(anvil, _send(anvil, {"data": to_hex(code)}))
     assert receipt["status"] == "0x1"
     return address_from_hex(receipt["contractAddress"])
 
 
-def emit(anvil: Anvil, log: FakeLog) -> TxHash:
-    """Have the echo contract at ``log.address`` log it, in a block of its own."""
+def emit(anvil: Anvil, log: FakeLog, *, waits: bool = True) -> TxHash:
+    """Have the echo contract at ``log.address`` log it.
+
+    Args:
+        anvil: The chain.
+        log: What to log, and where.
+        waits: Whether to return only once it is mined; not for a chain that does not mine by itself.
+    """
     entry = _ENTRY[len(log.topics)].to_bytes(_WORD, "big")
     payload = entry + b"".join(log.topics) + log.data
-    return _send(anvil, {"to": to_hex(log.address), "data": to_hex(payload)})
+    tx_hash = _send(anvil, {"to": to_hex(log.address), "data": to_hex(payload)})
+    if waits:
+        _receipt(anvil, tx_hash)
+    return tx_hash
+
+
+def _receipt(anvil: Anvil, tx_hash: TxHash) -> dict[str, Any]:
+    """The receipt; anvil may answer a send a moment before it has mined the block."""
+    return eventually(lambda: anvil.call("eth_getTransactionReceipt", to_hex(tx_hash)))
 
 
 def _send(anvil: Anvil, transaction: dict[str, str]) -> TxHash:

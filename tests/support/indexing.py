@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, Table, select
 
 from indexer.chain.networks import network_by_name
+from indexer.chain.types import PaymentId
 from indexer.follow import HEADER_SCAN_BLOCKS_MAX, Follower
 from indexer.tables import (
     blocks,
@@ -22,10 +23,19 @@ from indexer.tables import (
     treasuries,
 )
 from tests.support.fake_chain import FakeChain
-from tests.support.protocol_logs import deployment
+from tests.support.protocol_logs import (
+    address,
+    campaign_created,
+    deployment,
+    treasury_deployed,
+)
 
 NETWORK = network_by_name("celo-local")
 CHAIN = NETWORK.chain_id
+CAMPAIGN = address("campaign")
+TREASURY = address("treasury")
+IDENTIFIER = b"i" * 32
+PAYMENT = PaymentId(b"p" * 32)
 STATE_TABLES = (
     blocks,
     logs,
@@ -54,6 +64,11 @@ def follower_of(
     )
     follower.start()
     return follower
+
+
+def mine_treasury(chain: FakeChain) -> None:
+    """Mine a campaign and its treasury, in one block."""
+    chain.mine([campaign_created(CAMPAIGN, IDENTIFIER)], [treasury_deployed(TREASURY, CAMPAIGN)])
 
 
 def catch_up(follower: Follower, *, steps_max: int = 200) -> None:

@@ -10,46 +10,18 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from offchain.gateways.brcode import crc16
+from stack.fakes.crowdsplit.words import (
+    Refused,
+    bare,
+    br_code,
+    instant_of,
+    invalid,
+    not_found,
+)
 
 TOKEN_LIFE_S = 3600
 PAGE_DEFAULT, PAGE_MAX = 10, 100
 DECLINED_TOKEN = "tok_declined"  # noqa: S105 - a magic word of this fake
-_PREFIXES = frozenset({"cus", "pay", "ref", "whk", "evt"})
-
-
-class Refused(Exception):  # noqa: N818 - reads as a state
-    """The fake answers with an error envelope."""
-
-    def __init__(self, status: int, code: str, msg: str, *, reason: str | None = None) -> None:
-        self.status = status
-        self.body: dict[str, Any] = {
-            "msg": msg,
-            "error_code": code,
-            "data": None,
-            "failure_reasons": [
-                {
-                    "code": reason or code,
-                    "message": msg,
-                    "fields": [],
-                    "deadline": None,
-                    "provider_code": None,
-                    "requires_manual_review": False,
-                    "support_reference": None,
-                }
-            ],
-        }
-        super().__init__(msg)
-
-
-def invalid(msg: str) -> Refused:
-    """422: the request breaks a rule."""
-    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", msg)
-
-
-def not_found(what: str) -> Refused:
-    """404."""
-    return Refused(HTTPStatus.NOT_FOUND, "not_found", f"{what} not found")
 
 
 @dataclass(slots=True)
@@ -266,8 +238,8 @@ class Books:
             row
             for row in rows
             if (not statuses or row.status in statuses)
-            and (since is None or row.created_at >= _instant(since))
-            and (until is None or row.created_at <= _instant(until))
+            and (since is None or row.created_at >= instant_of(since))
+            and (until is None or row.created_at <= instant_of(until))
             and (customer is None or _customer_of(row) == bare(customer, "cus"))
         ]
 
@@ -326,44 +298,11 @@ class Books:
             }
 
 
-def bare(identifier: str, prefix: str) -> str:
-    """Either form of an id without its prefix; a wrong prefix is refused."""
-    head, separator, rest = identifier.partition("_")
-    if not separator:
-        return identifier
-    if head in _PREFIXES and head != prefix:
-        raise invalid(f"expected an id that starts with {prefix}_")
-    return rest if head == prefix else identifier
-
-
-def br_code(payment_id: str) -> str:
-    """A dynamic BR Code with a valid checksum."""
-
-    def tlv(number: str, value: str) -> str:
-        return f"{number}{len(value):02d}{value}"
-
-    url = f"pix.example.org/v2/{payment_id.replace('-', '')}"
-    account = tlv("00", "br.gov.bcb.pix") + tlv("25", url)
-    text = (
-        tlv("00", "01")
-        + tlv("01", "12")
-        + tlv("26", account)
-        + tlv("52", "0000")
-        + tlv("53", "986")
-        + tlv("58", "BR")
-        + tlv("59", "PROJETO TESTE")
-        + tlv("60", "SAO PAULO")
-        + tlv("62", tlv("05", "***"))
-        + "6304"
-    )
-    return text + crc16(text)
-
-
 def _check_pix(source: Mapping[str, Any], method: Mapping[str, Any], now: datetime) -> None:
     if "capture_method" in source:
         raise invalid("capture_method does not go with pix")
     expiry = method.get("expiry_date")
-    if not isinstance(expiry, str) or _instant(expiry) <= now:
+    if not isinstance(expiry, str) or instant_of(expiry) <= now:
         raise invalid("payment_method.expiry_date must lie in the future")
 
 
@@ -394,11 +333,3 @@ def _mapping(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise invalid(f"{name} is required")
     return value
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise invalid(f"{text!r} is not a date") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

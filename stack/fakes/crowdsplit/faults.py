@@ -10,7 +10,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stack.fakes.crowdsplit.books import Books, Refused
+from stack.fakes.crowdsplit.books import Books
+from stack.fakes.crowdsplit.words import Refused
 
 API = "/api/v1"
 Mode = Literal[

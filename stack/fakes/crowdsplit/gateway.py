@@ -15,13 +15,10 @@ from stack.fakes.crowdsplit.books import (
     PAGE_MAX,
     Books,
     Payment,
-    Refused,
-    bare,
-    invalid,
-    not_found,
 )
 from stack.fakes.crowdsplit.delivery import Chaos, Sender
 from stack.fakes.crowdsplit.faults import API, Fault, FaultyEdge
+from stack.fakes.crowdsplit.words import Refused, bare, invalid, not_found
 
 JsonBody = Annotated[dict[str, Any], Body()]
 OptionalBody = Annotated[dict[str, Any] | None, Body()]

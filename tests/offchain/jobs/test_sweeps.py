@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from indexer.errors import InvariantError
 from offchain.gateways.types import Observation
@@ -46,7 +47,7 @@ def later(runtime: Runtime, **ahead: float) -> Runtime:
     return replace(runtime, services=replace(runtime.services, clock=lambda: moment))
 
 
-def opened(services: Services, *, onchain: bool = False, **columns: object) -> uuid.UUID:
+def opened(services: Services, *, onchain: bool = False, **columns: Any) -> uuid.UUID:
     pledge_id = add_pledge(services.engine, add_campaign(services.engine, onchain=onchain))
     return add_attempt(services.engine, pledge_id, **columns)
 
@@ -126,7 +127,7 @@ def test_expiry_is_postponed_when_the_gateway_cannot_be_asked(
 
 
 def test_handover_settles_once_the_campaign_is_live(
-    runtime: Runtime, services: Services, crowdsplit: FakeCrowdSplit, login_engine: object
+    runtime: Runtime, services: Services, crowdsplit: FakeCrowdSplit, login_engine: Engine
 ) -> None:
     campaign_id = add_campaign(services.engine, onchain=True)
     attempt_id = add_attempt(services.engine, add_pledge(services.engine, campaign_id))
@@ -135,7 +136,7 @@ def test_handover_settles_once_the_campaign_is_live(
     receive(services.engine, id=payment)
     assert inbox_sweep(runtime, BUDGET) == 1
     assert handover_sweep(runtime, BUDGET) == 0
-    make_live(login_engine, campaign_id)  # type: ignore[arg-type]
+    make_live(login_engine, campaign_id)
     assert [handover_sweep(runtime, BUDGET) for _ in range(2)] == [1, 0]
     row = attempt(services.engine, attempt_id)
     assert (row.chain_status, row.review_reason) == ("queued", None)
