@@ -41,7 +41,7 @@ def emit(anvil: Anvil, log: FakeLog, *, waits: bool = True) -> TxHash:
     Args:
         anvil: The chain.
         log: What to log, and where.
-        waits: Whether to return only once it is mined; not for a chain that does not mine by itself.
+        waits: Whether to return only once it is mined; not where blocks are mined by hand.
     """
     entry = _ENTRY[len(log.topics)].to_bytes(_WORD, "big")
     payload = entry + b"".join(log.topics) + log.data
