@@ -111,7 +111,7 @@ def demo(
             supervisor.watch_forever()
     if as_json:
         report(outcome_as_json(outcome))
-    if not outcome.balances:
+    if not outcome.is_good:
         raise typer.Exit(EXIT_FAILED)
 
 

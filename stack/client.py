@@ -109,6 +109,10 @@ class DemoClient:
         """One campaign as the read API shows it."""
         return self._get(f"{self._topology.api_url}/v1/campaigns/{self.slug(plan)}")
 
+    def contribution(self, attempt_id: str) -> dict[str, Any]:
+        """One contribution by the id its checkout answered with."""
+        return self._get(f"{self._topology.api_url}/v1/contributions/{attempt_id}")
+
     def contributions(self, plan: CampaignPlan) -> list[dict[str, Any]]:
         """Every contribution of a campaign, page by page."""
         items: list[dict[str, Any]] = []

@@ -3,10 +3,15 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from indexer.chain.networks import network_by_name
+from indexer.chain.rpc import ChainReader
+from indexer.chain.types import PaymentId, TxHash, address_from_hex, hash_from_hex
 from indexer.errors import PermanentError
+from indexer.proof import verify_transaction
 from offchain.gateways.crowdsplit_wire import METADATA_ATTEMPT
 from stack.client import DemoClient
 from stack.reconciliation import Expected, Reconciled, reconcile
@@ -37,12 +42,14 @@ class Outcome:
     reconciled: dict[str, Reconciled]
     sample: dict[str, Any]
     """One final contribution as the API shows it."""
+    is_proven: bool
+    """Whether that contribution's transactions hold up against the node, without Lastro."""
     seconds: float
 
     @property
-    def balances(self) -> bool:
-        """Whether gateway, ledger, chain and Postgres agree to the last centavo everywhere."""
-        return all(row.balances for row in self.reconciled.values())
+    def is_good(self) -> bool:
+        """Whether the four accounts agree to the last centavo and the sample is proven."""
+        return self.is_proven and all(row.balances for row in self.reconciled.values())
 
 
 class Demo:
@@ -84,10 +91,12 @@ class Demo:
         finally:
             self._client.close()
         sample = next(item for item in shown.values() if state_of(item) == "final")
+        self._narrate("proving one contribution from a node's raw answers alone")
         return Outcome(
             states=dict(Counter(state_of(item) for item in shown.values())),
             reconciled=reconciled,
             sample=sample,
+            is_proven=self._prove(sample["onchain"]),
             seconds=round(time.monotonic() - started, 1),
         )
 
@@ -126,6 +135,9 @@ class Demo:
         status = self._client.post_forged_webhook(forged)
         if status != _UNAUTHORIZED:
             raise PermanentError(f"a forged webhook was answered {status}, not 401")
+        after = self._client.contribution(attempt_id)["fiat_status"]
+        if after != "awaiting":
+            raise PermanentError(f"a forged webhook moved its payment to {after}")
 
     def _pay(self) -> None:
         self._narrate("paying them there; the gateway sends its signed webhooks")
@@ -187,6 +199,20 @@ class Demo:
             for plan in CAMPAIGNS
         ]
         return reconcile(self._topology, expected, self._client.gateway_payments())
+
+    def _prove(self, onchain: dict[str, Any]) -> bool:
+        url = self._topology.rpc_url(network_by_name(onchain["network"]))
+        with closing(ChainReader([url])) as reader:
+            return all(
+                step.ok
+                for transaction in (onchain["created_tx"], onchain["tx_hash"])
+                for step in verify_transaction(
+                    reader,
+                    TxHash(hash_from_hex(transaction)),
+                    payment_id=PaymentId(hash_from_hex(onchain["payment_id"])),
+                    treasury=address_from_hex(onchain["treasury"]),
+                )
+            )
 
     def _until(self, happened: Callable[[], bool], timeout_s: float, what: str) -> None:
         deadline = time.monotonic() + timeout_s

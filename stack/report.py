@@ -39,7 +39,7 @@ def show_outcome(outcome: Outcome, topology: Topology, console: Console) -> None
         )
     console.print(table)
     states = ", ".join(f"{count} {state}" for state, count in sorted(outcome.states.items()))
-    console.print(f"{states}, in {outcome.seconds} s")
+    console.print(f"{states}, in {outcome.seconds} s; one contribution proven: {outcome.is_proven}")
     console.print("Check one contribution yourself, trusting nothing but a node of your choice:")
     console.print(f"  {verify_command(outcome, topology)}", markup=False)
     console.print(f"  {topology.api_url}/v1/contributions/{outcome.sample['payment_id']}")
@@ -59,7 +59,8 @@ def verify_command(outcome: Outcome, topology: Topology) -> str:
 def outcome_as_json(outcome: Outcome) -> dict[str, Any]:
     """The demo's report for machines."""
     return {
-        "ok": outcome.balances,
+        "ok": outcome.is_good,
+        "proven": outcome.is_proven,
         "states": outcome.states,
         "reconciliation": {name: row.as_json() for name, row in outcome.reconciled.items()},
         "seconds": outcome.seconds,

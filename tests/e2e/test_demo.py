@@ -69,6 +69,7 @@ def confirmed_payments(data_dir: Path, port: int) -> int:
 
 def assert_balanced(report: dict[str, Any]) -> None:
     assert report["ok"]
+    assert report["proven"]
     assert report["states"] == END_STATES
     for name in ("celo-local", "polygon-local"):
         row = report["reconciliation"][name]

@@ -46,9 +46,16 @@ def database_url(offchain_database: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def crowdsplit(server_directory: Path) -> Iterator[FakeCrowdSplit]:
+def running_crowdsplit(server_directory: Path) -> Iterator[FakeCrowdSplit]:
     with running_fake(server_directory) as fake:
         yield fake
+
+
+@pytest.fixture
+def crowdsplit(running_crowdsplit: FakeCrowdSplit) -> FakeCrowdSplit:
+    """The session's fake, without the faults of the test before."""
+    running_crowdsplit.calm()
+    return running_crowdsplit
 
 
 @pytest.fixture
@@ -70,12 +77,13 @@ def http(services: Services, database_url: str, valkey: EmbeddedValkey) -> Itera
 
 @pytest.fixture(scope="session")
 def idle_http(
-    postgres: EmbeddedPostgres, valkey: EmbeddedValkey, crowdsplit: FakeCrowdSplit
+    postgres: EmbeddedPostgres, valkey: EmbeddedValkey, running_crowdsplit: FakeCrowdSplit
 ) -> Iterator[httpx.Client]:
     """One write API for every test that must write nothing."""
     postgres.create_database(IDLE, template=TEMPLATE)
     engine = open_engine(postgres.url(IDLE), role=ROLES["offchain"])
-    services = Services(engine=engine, gateways={NAME: crowdsplit.adapter()}, chains=CHAINS)
+    gateways = {NAME: running_crowdsplit.adapter()}
+    services = Services(engine=engine, gateways=gateways, chains=CHAINS)
     settings = http_settings(postgres.url(IDLE), valkey.url)
     with serving(create_app(settings, services=services)) as client:
         yield client

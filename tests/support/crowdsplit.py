@@ -18,7 +18,7 @@ from tests.support.servers import running
 CLIENT_ID = "lastro-test"
 CLIENT_SECRET = "merchant-secret"
 WEBHOOK_SECRET = "test-webhook-secret"
-TIMEOUT_S = 0.4
+TIMEOUT_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,10 @@ class FakeCrowdSplit:
 
     def fault(self, path: str, mode: str, **options: Any) -> None:
         self.control("/faults", path=path, mode=mode, **options)
+
+    def calm(self) -> None:
+        """End every fault and all chaos that an earlier test left."""
+        self.http.delete("/__fake__/faults").raise_for_status()
 
     def calls(self, method: str, path: str) -> list[dict[str, Any]]:
         found = self.http.get("/__fake__/calls").json()["calls"]

@@ -202,6 +202,12 @@ def _control_routes(books: Books, sender: Sender, edge: FaultyEdge) -> APIRouter
         edge.faults.append(fault)
         return asdict(fault)
 
+    @router.delete("/faults")
+    def calm() -> Json:
+        edge.faults.clear()
+        sender.set_chaos(Chaos())
+        return {}
+
     @router.post("/clock")
     def clock(body: JsonBody) -> Json:
         books.advance(float(body["advance_s"]))

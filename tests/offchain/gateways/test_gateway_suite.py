@@ -95,7 +95,7 @@ def test_create_makes_one_payment_when_it_is_repeated(crowdsplit: FakeCrowdSplit
 def test_create_makes_one_payment_when_the_first_reply_is_lost(
     crowdsplit: FakeCrowdSplit, mode: str
 ) -> None:
-    crowdsplit.fault("/payments", mode, method="POST", seconds=1)
+    crowdsplit.fault("/payments", mode, method="POST", seconds=3)
     new = new_payment()
     created = crowdsplit.adapter().create_payment(new)
     found = [row for row in crowdsplit.totals()["payments"] if str(new.attempt_id) in str(row)]

@@ -31,7 +31,10 @@ from tests.support.offchain import (
     request_states,
 )
 
-BUDGET = Budget(30)
+
+def budget() -> Budget:
+    """Time enough, counted from now: a budget runs out."""
+    return Budget(30)
 
 
 @pytest.fixture
@@ -66,30 +69,30 @@ def test_poll_captures_when_the_webhook_never_came(
     attempt_id = opened(services, created_at=NOW - timedelta(minutes=2))
     crowdsplit.pay(created(services, attempt_id).provider_payment_id)
     # Its gateway id is unknown here: the reply of the create was lost too.
-    assert payment_poll(runtime, BUDGET) == 1
+    assert payment_poll(runtime, budget()) == 1
     assert status(services, attempt_id) == "captured"
-    assert payment_poll(later(runtime, hours=1), BUDGET) == 0
+    assert payment_poll(later(runtime, hours=1), budget()) == 0
 
 
 def test_poll_waits_between_two_reads_of_one_payment(runtime: Runtime, services: Services) -> None:
     attempt_id = opened(services, created_at=NOW - timedelta(minutes=2))
     created(services, attempt_id)
-    assert [payment_poll(runtime, BUDGET) for _ in range(2)] == [1, 0]
-    assert payment_poll(later(runtime, minutes=2), BUDGET) == 1
+    assert [payment_poll(runtime, budget()) for _ in range(2)] == [1, 0]
+    assert payment_poll(later(runtime, minutes=2), budget()) == 1
 
 
 def test_poll_leaves_a_payment_alone_when_its_create_may_be_in_flight(
     runtime: Runtime, services: Services
 ) -> None:
     opened(services)
-    assert payment_poll(later(runtime, seconds=30), BUDGET) == 0
+    assert payment_poll(later(runtime, seconds=30), budget()) == 0
 
 
 def test_poll_fails_an_attempt_when_its_gateway_never_got_it(
     runtime: Runtime, services: Services
 ) -> None:
     attempt_id = opened(services, created_at=NOW - timedelta(hours=2), expires_at=None)
-    assert payment_poll(runtime, BUDGET) == 1
+    assert payment_poll(runtime, budget()) == 1
     assert status(services, attempt_id) == "failed"
 
 
@@ -98,11 +101,11 @@ def test_expiry_ends_an_unpaid_code_and_money_after_it_is_late(
 ) -> None:
     attempt_id = opened(services)
     payment = created(services, attempt_id).provider_payment_id
-    assert expire_pix(runtime, BUDGET) == 0
-    assert [expire_pix(later(runtime, hours=2), BUDGET) for _ in range(2)] == [1, 0]
+    assert expire_pix(runtime, budget()) == 0
+    assert [expire_pix(later(runtime, hours=2), budget()) for _ in range(2)] == [1, 0]
     assert status(services, attempt_id) == "expired"
     crowdsplit.pay(payment)
-    assert payment_poll(later(runtime, hours=3), BUDGET) == 1
+    assert payment_poll(later(runtime, hours=3), budget()) == 1
     assert status(services, attempt_id) == "late_paid"
 
 
@@ -111,7 +114,7 @@ def test_expiry_captures_when_the_money_came_in_time_unseen(
 ) -> None:
     attempt_id = opened(services)
     crowdsplit.pay(created(services, attempt_id).provider_payment_id)
-    assert expire_pix(later(runtime, hours=2), BUDGET) == 0
+    assert expire_pix(later(runtime, hours=2), budget()) == 0
     assert status(services, attempt_id) == "captured"
 
 
@@ -121,9 +124,9 @@ def test_expiry_is_postponed_when_the_gateway_cannot_be_asked(
     attempt_id = opened(services)
     created(services, attempt_id)
     crowdsplit.fault("/transactions", "status", times=3)
-    assert expire_pix(later(runtime, hours=2), BUDGET) == 0
+    assert expire_pix(later(runtime, hours=2), budget()) == 0
     assert status(services, attempt_id) == "created"
-    assert expire_pix(later(runtime, hours=2), BUDGET) == 1
+    assert expire_pix(later(runtime, hours=2), budget()) == 1
 
 
 def test_handover_settles_once_the_campaign_is_live(
@@ -134,10 +137,10 @@ def test_handover_settles_once_the_campaign_is_live(
     payment = created(services, attempt_id).provider_payment_id
     crowdsplit.pay(payment)
     receive(services.engine, id=payment)
-    assert inbox_sweep(runtime, BUDGET) == 1
-    assert handover_sweep(runtime, BUDGET) == 0
+    assert inbox_sweep(runtime, budget()) == 1
+    assert handover_sweep(runtime, budget()) == 0
     make_live(login_engine, campaign_id)
-    assert [handover_sweep(runtime, BUDGET) for _ in range(2)] == [1, 0]
+    assert [handover_sweep(runtime, budget()) for _ in range(2)] == [1, 0]
     row = attempt(services.engine, attempt_id)
     assert (row.chain_status, row.review_reason) == ("queued", None)
     assert request_states(services.engine) == {attempt_id: "ready"}
@@ -152,7 +155,7 @@ def test_bell_and_sweep_work_an_event_off_once_when_both_run(
     inbox_id = receive(services.engine, id=payment)
     for _ in range(2):
         ring(inbox_id)
-        assert inbox_sweep(runtime, BUDGET) == 0
+        assert inbox_sweep(runtime, budget()) == 0
     assert state(services.engine, inbox_id) == ("done", None)
     with services.engine.connect() as connection:
         assert count(connection, ledger_transfers) == 2
