@@ -84,7 +84,7 @@ def test_poll_waits_between_two_reads_of_one_payment(runtime: Runtime, services:
 def test_poll_leaves_a_payment_alone_when_its_create_may_be_in_flight(
     runtime: Runtime, services: Services
 ) -> None:
-    opened(services)
+    opened(services, created_at=datetime.now(UTC))
     assert payment_poll(later(runtime, seconds=30), budget()) == 0
 
 
