@@ -6,7 +6,7 @@ from threading import Event
 
 import structlog
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from indexer.chain.deployments import load_deployment
 from indexer.chain.rpc import ChainReader, check_chain_id
@@ -30,8 +30,8 @@ def main() -> int:
     """Run until SIGTERM or SIGINT.
 
     Returns:
-        0 after a clean stop, 1 when Postgres does not answer, 2 when it refused to go on; the
-        reason is on standard error.
+        0 after a clean stop, 1 when Postgres does not answer, 2 when it refused to go on or
+        Postgres refused a statement; the reason is on standard error.
     """
     try:
         settings = IndexerSettings.from_environment()
@@ -42,6 +42,16 @@ def main() -> int:
     except LastroError as refusal:
         sys.stderr.write(f"indexer: {refusal}\n")
         return EXIT_TRANSIENT if isinstance(refusal, TransientError) else EXIT_REFUSED
+    except (OperationalError, InterfaceError) as silence:
+        sys.stderr.write(f"indexer: Postgres does not answer: {silence.orig}\n")
+        return EXIT_TRANSIENT
+    except DBAPIError as refusal:
+        sys.stderr.write(
+            f"indexer: Postgres refused a statement ({type(refusal.orig).__name__}): "
+            f"{refusal.orig}\nnothing of that step was written; check that the schema is that of "
+            "this version ('lastro migrate')\n"
+        )
+        return EXIT_REFUSED
     return 0
 
 

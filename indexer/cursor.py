@@ -104,3 +104,29 @@ def note(connection: Connection, chain_id: ChainId, values: Mapping[str, Any]) -
     connection.execute(
         update(marks).where(marks.c.chain_id == chain_id).values(updated_at=func.now(), **values)
     )
+
+
+def clear_degraded(connection: Connection, chain_id: ChainId) -> str | None:
+    """Let a halted indexer start again: the way out once an operator has looked.
+
+    The indexer halts, and stays halted over restarts, when a finalized block changed. Compare that
+    block with nodes of several providers first. Were the nodes wrong, mend ``LASTRO_RPC_URLS``,
+    call this and start the indexer. Did the chain itself change, this does not help: the indexer
+    would find the same contradiction and halt again; index that chain anew in a fresh database.
+    Nothing that is indexed is touched, and an indexer that finds all well just goes on.
+
+    Args:
+        connection: In a transaction, as the role that owns schema ``chain``.
+        chain_id: The chain.
+
+    Returns:
+        The reason that stood; None when the indexer was not halted or never started.
+    """
+    reason = connection.execute(
+        select(marks.c.degraded_reason).where(marks.c.chain_id == chain_id).with_for_update()
+    ).scalar_one_or_none()
+    if reason is not None:  # updated_at stays: this was no look at the chain
+        connection.execute(
+            update(marks).where(marks.c.chain_id == chain_id).values(degraded_reason=None)
+        )
+    return reason

@@ -108,6 +108,8 @@ def decode_log(log: Log) -> Event | UndecodableLog | None:
         argument.name: _python(argument.type, value)
         for argument, value in zip([*indexed, *plain], raw, strict=True)
     }
+    if any(isinstance(value, str) and "\0" in value for value in values.values()):
+        return UndecodableLog(event, "a string holds NUL, which Postgres cannot store", log)
     return Event(event, values, log)
 
 

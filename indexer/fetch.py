@@ -62,9 +62,7 @@ def fetch_headers(source: BlockSource, low: BlockNumber, high: BlockNumber) -> l
     """
     headers = source.headers(map(BlockNumber, range(low, high + 1)))
     for offset, header in enumerate(headers):
-        check_header(header)
-        if header.number != low + offset:
-            raise ChainContradiction(f"asked for block {low + offset}, got {header.number}")
+        check_header(header, at=BlockNumber(low + offset))
     if not headers:
         raise ChainContradiction(f"block {low} is not there although the head is higher")
     return headers
@@ -122,7 +120,7 @@ def read_by_logs(
     last = source.block_by_number(high)
     if last is None:
         raise ChainContradiction(f"block {high} is not there although it is finalized")
-    check_header(last)
+    check_header(last, at=high)
     listed = source.logs(low, high, [PROTOCOL_TOPICS])
     listed += _transfers(
         source, low, high, tokens=known.tokens, treasuries=_treasury_topics(known, listed)

@@ -1,4 +1,10 @@
-"""Raise the finalized mark: by the chain's own tag and by depth, on a hash both sides hold."""
+"""Raise the finalized mark: by the chain's own tag and by depth, on a hash that is agreed on.
+
+One node's word is final only where one node is all there is: with several, two must hold the hash
+before the mark rises, and two must contradict it before the writer halts.
+"""
+
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
 
@@ -7,9 +13,64 @@ from indexer.chain.networks import Finality
 from indexer.chain.source import BlockSource
 from indexer.chain.types import BlockNumber, BlockStamp, ChainId
 from indexer.cursor import move_finalized
-from indexer.errors import RpcError
+from indexer.errors import ChainContradiction, RpcError
 from indexer.tables import blocks
 from indexer.verify import check_header
+
+QUORUM = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What the nodes say of one of our blocks, counted up to the first quorum."""
+
+    quorum: int
+    agreed: tuple[str, ...]
+    """Nodes that hold our hash."""
+    contradicted: tuple[str, ...]
+    """Nodes that hold another block at its height; one without any is in neither."""
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether enough nodes hold our hash."""
+        return len(self.agreed) >= self.quorum
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether enough nodes hold another."""
+        return len(self.contradicted) >= self.quorum
+
+
+def ballot(source: BlockSource, block: BlockStamp) -> Ballot:
+    """Ask node after node for the block at a height, until enough say the same."""
+    quorum = min(QUORUM, source.node_count)
+    agreed: list[str] = []
+    contradicted: list[str] = []
+    for opinion in source.opinions(block.number):
+        if opinion.header is None:
+            continue
+        try:
+            theirs = check_header(opinion.header, at=block.number)
+        except ChainContradiction:  # not the block it claims to be: no opinion at all
+            continue
+        (agreed if theirs.hash == block.hash else contradicted).append(opinion.provider)
+        if quorum in {len(agreed), len(contradicted)}:
+            break
+    return Ballot(quorum, tuple(agreed), tuple(contradicted))
+
+
+def is_contradicted(source: BlockSource, block: BlockStamp, theirs: Header) -> bool:
+    """Whether a block that one answer contradicts is so by quorum, on being asked again.
+
+    Args:
+        source: The chain.
+        block: Ours.
+        theirs: The checked header that an answer gave for that height.
+    """
+    again = source.block_by_hash(theirs.hash)
+    if again is None or check_header(again, at=block.number).hash != theirs.hash:
+        return False
+    return ballot(source, block).is_contradicted
 
 
 def finalized_header(source: BlockSource) -> Header | None:

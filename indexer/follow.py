@@ -5,6 +5,7 @@ process may die anywhere: the next one reads the cursor and continues.
 """
 
 from dataclasses import dataclass, replace
+from time import monotonic
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -17,7 +18,15 @@ from indexer.chain.types import BlockHash, BlockNumber, BlockStamp
 from indexer.cursor import note, open_marks
 from indexer.errors import ChainContradiction, ConfigurationError, InvariantError
 from indexer.fetch import Reading, fetch_headers, read_by_headers
-from indexer.finality import candidate, finalized_header, finalized_height, raise_finalized
+from indexer.finality import (
+    Ballot,
+    ballot,
+    candidate,
+    finalized_header,
+    finalized_height,
+    is_contradicted,
+    raise_finalized,
+)
 from indexer.headers import Duplicate, Reorg, require_linked, standing
 from indexer.history import HistoryReader
 from indexer.known import KnownContracts
@@ -30,6 +39,8 @@ HEADERS_PER_STEP = 100
 """Blocks committed together when catching up by headers: one JSON-RPC batch."""
 HEADER_SCAN_BLOCKS_MAX = 5_000
 """How far behind the finalized block reading every header still is the quicker and surer way."""
+NOTE_INTERVAL_S = 1.0
+"""Between two notes of the same head: often enough for ``updated_at``, seldom enough for disks."""
 
 log = structlog.get_logger()
 
@@ -74,6 +85,8 @@ class Follower:
         self._header_scan_blocks_max = header_scan_blocks_max
         self._history = HistoryReader(source, blocks_max=network.logs_range_blocks_max)
         self._position: Position | None = None
+        self._head_noted_at = -NOTE_INTERVAL_S
+        self._finality_doubted = False
 
     def start(self) -> None:
         """Check that node, record and database speak of the same chain, and find our place in it.
@@ -147,11 +160,12 @@ class Follower:
         if head is None:
             raise ChainContradiction(f"{self._source.provider} names no head")
         check_header(head)
+        self._note_head(
+            head.number
+        )  # whatever comes of the rest, readers see how far behind we are
         final = finalized_header(self._source)
         advanced = self._advance(head, final)
         raised = self._raise_finalized(head, final)
-        if not advanced and head.number != self.marks.head_number:
-            self._note_head(head.number)
         return advanced or raised
 
     @property
@@ -186,6 +200,9 @@ class Follower:
         tip = self.marks.indexed
         low = self.marks.first_block if tip is None else BlockNumber(tip.number + 1)
         if final is not None and final.number - low >= self._header_scan_blocks_max:
+            if tip is not None and self._header(tip.number).hash != tip.hash:
+                self._replace(head)  # filtered logs are not linked to the tip; its hash must be
+                return True
             reading = self._history.read(low, final.number, self._at.known)
             if reading is not None:
                 self._write(reading, head.number)
@@ -250,14 +267,18 @@ class Follower:
             return shared.number, shared.hash
         if final is None:
             return floor, None
-        theirs = self._source.block_by_number(final.number)
-        if theirs is None:
-            raise ChainContradiction(f"{self._source.provider} lacks finalized {final.number}")
-        if check_header(theirs).hash != final.hash:
+        theirs = self._header(final.number)
+        if theirs.hash != final.hash:
             self._halt(final, theirs)
         return final.number, final.hash
 
     def _halt(self, final: BlockStamp, theirs: Header) -> None:
+        """Stop for good if the nodes agree that a finalized block changed; else doubt this one."""
+        if not is_contradicted(self._source, final, theirs):
+            raise ChainContradiction(
+                f"{self._source.provider} contradicts finalized block {final.number}, "
+                "which no second answer bears out"
+            )
         reason = (
             f"finalized block {final.number} changed from 0x{final.hash.hex()} to "
             f"0x{theirs.hash.hex()} at {self._source.provider}"
@@ -292,16 +313,33 @@ class Follower:
             stamp = candidate(connection, self._chain_id, height=height)
         if stamp is None or (marks.finalized and stamp.number <= marks.finalized.number):
             return False
-        theirs = final if stamp.number == final.number else self._header(stamp.number)
-        if theirs.hash != stamp.hash:
-            raise ChainContradiction(
-                f"{self._source.provider} calls block {stamp.number} final under another hash"
-            )
+        if not self._is_agreed(stamp):
+            return False
         with self._engine.begin() as connection:
             raised = raise_finalized(connection, self._chain_id, stamp)
         if raised:
             self._position = replace(self._at, marks=replace(marks, finalized=stamp))
         return raised
+
+    def _is_agreed(self, stamp: BlockStamp) -> bool:
+        """Whether enough nodes hold a block of ours that is about to become final.
+
+        Raises:
+            ChainContradiction: Enough hold another: ours came from a node to distrust.
+        """
+        found: Ballot = ballot(self._source, stamp)
+        if found.is_contradicted:
+            nodes = ", ".join(found.contradicted)
+            raise ChainContradiction(f"{nodes} call block {stamp.number} final under another hash")
+        if not found.is_agreed and not self._finality_doubted:
+            log.warning(
+                "finality_unconfirmed",
+                block_number=stamp.number,
+                agreed=found.agreed,
+                contradicted=found.contradicted,
+            )
+        self._finality_doubted = not found.is_agreed
+        return found.is_agreed
 
     def _header(self, number: BlockNumber) -> Header:
         return fetch_headers(self._source, number, number)[0]
@@ -312,8 +350,13 @@ class Follower:
         return {found.number: found.hash} if found is not None and found.number == number else {}
 
     def _note_head(self, number: BlockNumber) -> None:
+        """Store that the head was seen; the same one only now and then."""
+        now = monotonic()
+        if number == self.marks.head_number and now - self._head_noted_at < NOTE_INTERVAL_S:
+            return
         with self._engine.begin() as connection:
             note(connection, self._chain_id, {"head_number": number})
+        self._head_noted_at = now
         self._position = replace(self._at, marks=replace(self.marks, head_number=number))
 
     def _position_at(self, connection: Connection, marks: Marks) -> Position:

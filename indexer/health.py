@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,24 +12,37 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
+from indexer.chain.networks import network_by_name
 from indexer.chain.types import ChainId
 from indexer.queries import Marks, read_marks
 
 HOST = "127.0.0.1"
 LAG_BLOCKS_MAX = 60
 """Blocks behind the head from which on readers should look elsewhere."""
+SILENCE_BLOCK_TIMES_MAX = 30
+SILENCE_MIN = timedelta(seconds=60)
+"""How long no look at the head may succeed: the longer of the two."""
 
 Report = tuple[HTTPStatus, dict[str, object]]
 
 
-def readiness(marks: Marks | None) -> Report:
-    """Judge the marks: ready when following closely and not halted. Pure."""
+def readiness(marks: Marks | None, *, now: datetime) -> Report:
+    """Judge the marks: ready when following closely, of late, and not halted. Pure.
+
+    Args:
+        marks: As stored; None when there are none.
+        now: Aware UTC.
+    """
     if marks is None or marks.indexed is None or marks.head_number is None:
         return HTTPStatus.SERVICE_UNAVAILABLE, {"ready": False, "reason": "nothing indexed yet"}
     lag = max(marks.head_number - marks.indexed.number, 0)
     reason = marks.degraded_reason
     if reason is None and lag > LAG_BLOCKS_MAX:
         reason = f"{lag} blocks behind"
+    if reason is None and marks.updated_at is not None:
+        silence = now - marks.updated_at
+        if silence > silence_max(network_by_name(marks.network).block_time_s):
+            reason = f"the head was last seen {int(silence.total_seconds())} s ago"
     body: dict[str, object] = {
         "ready": reason is None,
         "reason": reason,
@@ -39,6 +53,11 @@ def readiness(marks: Marks | None) -> Report:
         "lag_blocks": lag,
     }
     return HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE, body
+
+
+def silence_max(block_time_s: int) -> timedelta:
+    """How old the marks of a chain may be before they say nothing of now. Pure."""
+    return max(timedelta(seconds=SILENCE_BLOCK_TIMES_MAX * block_time_s), SILENCE_MIN)
 
 
 @contextmanager
@@ -86,7 +105,7 @@ def serving(engine: Engine, chain_id: ChainId, *, port: int) -> Iterator[None]:
 def _read_readiness(engine: Engine, chain_id: ChainId) -> Report:
     try:
         with engine.connect() as connection:
-            return readiness(read_marks(connection, chain_id))
+            return readiness(read_marks(connection, chain_id), now=datetime.now(UTC))
     except OperationalError:
         reason = "Postgres does not answer"
         return HTTPStatus.SERVICE_UNAVAILABLE, {"ready": False, "reason": reason}

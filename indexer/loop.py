@@ -36,6 +36,7 @@ class Backoff:
         self._first_s = first_s
         self._max_s = max_s
         self.failures = 0
+        self._reason = ""
 
     def next_s(self) -> float:
         """Seconds to pause after one more failure."""
@@ -43,9 +44,16 @@ class Backoff:
         self.failures += 1
         return min(pause, self._max_s)
 
+    def is_news(self, reason: str) -> bool:
+        """Whether a failure is the first of a row, or fails for another reason than the last."""
+        is_news = reason != self._reason
+        self._reason = reason
+        return is_news
+
     def reset(self) -> None:
         """Start small again."""
         self.failures = 0
+        self._reason = ""
 
 
 def lock_name(chain_id: ChainId) -> str:
@@ -93,14 +101,20 @@ def run(
                     return
                 follower.start()
                 log.info("following_started", chain_id=chain_id)
-                _follow(follower, held, poll_interval_s=poll_interval_s, stop=stop)
+                _follow(follower, held, backoff, poll_interval_s=poll_interval_s, stop=stop)
         except OUTSIDE_FAILURES as failure:
             _pause(failure, backoff, stop)
 
 
-def _follow(follower: Follower, held: Connection, *, poll_interval_s: float, stop: Event) -> None:
+def _follow(
+    follower: Follower,
+    held: Connection,
+    backoff: Backoff,
+    *,
+    poll_interval_s: float,
+    stop: Event,
+) -> None:
     """Step while the lock is held; failures of the node are waited out here."""
-    backoff = Backoff()
     while not stop.is_set():
         held.execute(text("SELECT 1"))  # a lost session is a lost lock: fail before writing
         try:
@@ -117,9 +131,13 @@ def _follow(follower: Follower, held: Connection, *, poll_interval_s: float, sto
 
 
 def _pause(failure: Exception, backoff: Backoff, stop: Event) -> None:
-    """Wait before the next try; only the first failure of a row is worth a line."""
-    first = backoff.failures == 0
-    pause_s = backoff.next_s()
-    if first:
-        log.warning("outside_failed", reason=str(failure)[:500], kind=type(failure).__name__)
-    stop.wait(pause_s)
+    """Wait before the next try; a failure is worth a line when its reason is new."""
+    reason = str(failure)[:500]
+    if backoff.is_news(reason):
+        log.warning(
+            "outside_failed",
+            reason=reason,
+            kind=type(failure).__name__,
+            failures_before=backoff.failures,
+        )
+    stop.wait(backoff.next_s())

@@ -40,6 +40,9 @@ class Marks:
     """Facts up to here can no longer change; never above ``indexed``."""
     degraded_reason: str | None
     """Why the writer has halted; None while all is well."""
+    updated_at: datetime | None = None
+    """When the writer last saw the head or wrote, by Postgres' clock; an old one means that these
+    marks say nothing of now. ``read_marks`` always tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def read_marks(connection: Connection, chain_id: ChainId) -> Marks | None:
         indexed=_stamp(row.indexed_number, row.indexed_hash, row.indexed_timestamp),
         finalized=_stamp(row.finalized_number, row.finalized_hash, row.finalized_timestamp),
         degraded_reason=row.degraded_reason,
+        updated_at=row.updated_at,
     )
 
 

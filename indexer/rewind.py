@@ -82,7 +82,7 @@ def find_ancestor(source: BlockSource, stored: Sequence[StoredBlock]) -> StoredB
         header = source.block_by_number(block.number)
         if header is None:
             continue
-        check_header(header)
+        check_header(header, at=block.number)
         if header.hash == block.hash:
             if not contradicted:
                 raise ChainContradiction(

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from indexer.chain.blocks import Header, Log, Receipt
 from indexer.chain.trie import keccak, ordered_trie_root, rlp_encode, rlp_integer
+from indexer.chain.types import BlockNumber
 from indexer.errors import ChainContradiction
 
 _BLOOM_BITS = 2048
@@ -65,11 +66,15 @@ def header_hash(header: Header) -> bytes:
     return keccak(rlp_encode(list(header.fields)))
 
 
-def check_header(header: Header) -> Header:
+def check_header(header: Header, *, at: BlockNumber | None = None) -> Header:
     """Return a header whose fields hash to the hash the node claims.
 
+    Args:
+        header: As a node gave it.
+        at: Height that was asked for; None when it was asked for by tag or hash.
+
     Raises:
-        ChainContradiction: They do not.
+        ChainContradiction: They do not, or the header is of another height.
     """
     computed = header_hash(header)
     if computed != header.hash:
@@ -77,6 +82,8 @@ def check_header(header: Header) -> Header:
             f"header {header.number} hashes to 0x{computed.hex()}, not to the claimed "
             f"0x{header.hash.hex()}: the node serves a false or an unknown kind of header"
         )
+    if at is not None and header.number != at:
+        raise ChainContradiction(f"asked for block {at}, got {header.number}")
     return header
 
 

@@ -24,7 +24,7 @@ context.configure(
     include_schemas=True,
     include_object=_include,
     version_table_schema="public",
-    compare_type=False,  # our TypeDecorators compare by their impl, which Postgres spells otherwise
+    compare_type=True,
     compare_server_default=False,
 )
 with context.begin_transaction():

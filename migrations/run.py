@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from indexer.db.locks import transaction_lock
 from indexer.db.session import open_engine, require_answer
@@ -51,13 +52,14 @@ def migrate(database_url: str, *, target: str = "head") -> tuple[str | None, str
         Revision before and after.
 
     Raises:
-        ConfigurationError: The database does not answer, or is newer than this code.
+        ConfigurationError: The database does not answer, is newer than this code, or refuses.
     """
     engine = open_engine(database_url, role=None, pool_size=1)
     try:
         require_answer(engine)
         with engine.begin() as connection:
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
             transaction_lock(connection, LOCK_NAME)
             before = database_revision(connection)
             _refuse_unknown(before)
@@ -66,6 +68,16 @@ def migrate(database_url: str, *, target: str = "head") -> tuple[str | None, str
             else:
                 command.downgrade(_config(connection), target)
             return before, database_revision(connection)
+    except OperationalError as error:
+        raise ConfigurationError(
+            f"another process has been migrating for over {LOCK_TIMEOUT_S} s, or the database "
+            f"went away; nothing was changed: {error.orig}"
+        ) from None
+    except ProgrammingError as error:
+        raise ConfigurationError(
+            "the login role may not do what migrations need (PostgreSQL 16 or newer, with "
+            f"CREATEROLE and CREATE on the database); nothing was changed: {error.orig}"
+        ) from None
     finally:
         engine.dispose()
 

@@ -57,9 +57,14 @@ class Conflict:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A new campaign's deadline is over; the caller rolls back. A known one may be repeated."""
+
+
 def register(
     connection: Connection, new: NewCampaign, *, chains: Chains, now: datetime
-) -> Registered | Conflict:
+) -> Registered | Conflict | Over:
     """Register a campaign and, if it settles on-chain, request its contracts; once per slug."""
     campaign_id = uuid.uuid4()
     values = {
@@ -78,6 +83,8 @@ def register(
     row = connection.execute(select(campaigns).where(campaigns.c.slug == new.slug)).mappings().one()
     if inserted is None:
         return _repeated(row, new)
+    if new.deadline_at <= now:
+        return Over()
     reason = _request(connection, row, chains)
     return Registered(row, is_new=True) if reason is None else Conflict(reason)
 

@@ -5,14 +5,20 @@ import sys
 from threading import Event
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from indexer.chain.deployments import load_deployment
 from indexer.chain.rpc import ChainReader, check_chain_id
 from indexer.chain.types import to_checksum
 from indexer.db.base import ROLES
 from indexer.db.session import open_engine
-from indexer.errors import ConfigurationError, InvariantError, RpcUnavailable
+from indexer.errors import ConfigurationError, InvariantError, RpcError, RpcUnavailable
 from indexer.telemetry import configure_logging
 from settlement.lane import Lane, Policy
 from settlement.runner import Runner, longest_payment_life
@@ -22,6 +28,9 @@ from settlement.signer import KeystoreSigner
 log = structlog.get_logger()
 
 RESTART_WAIT_S = 1.0
+EXIT_BROKEN = 1
+EXIT_REFUSED = 2
+"""A setting is wrong: starting again alone will not help."""
 
 
 def main() -> int:
@@ -36,23 +45,37 @@ def main() -> int:
         )
         lane = _open_lane(settings, stop)
     except ConfigurationError as fault:
-        sys.stderr.write(f"settlement cannot start: {fault}\n")
-        return 2
+        return _refuse(str(fault))
+    if lane is None:
+        return 0
     try:
-        while lane is not None and not stop.is_set():
-            try:
-                Runner(lane).run(stop, poll_interval_s=settings.poll_interval_s)
-            except DBAPIError as trouble:
-                log.warning("postgres_unavailable", error=str(trouble))
-            stop.wait(RESTART_WAIT_S)
-    except InvariantError:
-        log.exception("invariant_broken")
-        return 1
+        return _work(lane, stop, poll_interval_s=settings.poll_interval_s)
     finally:
-        if lane is not None:
-            lane.reader.close()
-            lane.engine.dispose()
+        lane.reader.close()
+        lane.engine.dispose()
+
+
+def _work(lane: Lane, stop: Event, *, poll_interval_s: float) -> int:
+    """Work the lane until told to stop, waiting while Postgres is away; returns the exit code."""
+    while not stop.is_set():
+        try:
+            Runner(lane).run(stop, poll_interval_s=poll_interval_s)
+        except (OperationalError, InterfaceError) as trouble:
+            log.warning("postgres_unavailable", error=str(trouble))
+        except ConfigurationError as fault:
+            return _refuse(str(fault))
+        except (ProgrammingError, DataError) as misfit:  # no such table, column or role
+            return _refuse(f"the database does not fit ({misfit.orig}): run 'lastro migrate'")
+        except (InvariantError, DBAPIError):
+            log.exception("invariant_broken")
+            return EXIT_BROKEN
+        stop.wait(RESTART_WAIT_S)
     return 0
+
+
+def _refuse(fault: str) -> int:
+    sys.stderr.write(f"settlement cannot start: {fault}\n")
+    return EXIT_REFUSED
 
 
 def _open_lane(settings: SettlementSettings, stop: Event) -> Lane | None:
@@ -74,6 +97,8 @@ def _open_lane(settings: SettlementSettings, stop: Event) -> Lane | None:
             log.warning("node_unavailable", error=str(trouble))
             stop.wait(RESTART_WAIT_S)
             continue
+        except RpcError as refusal:
+            raise ConfigurationError(f"{refusal}: check LASTRO_RPC_URLS") from refusal
         return Lane(
             engine=open_engine(settings.database_url_text, role=ROLES["settlement"]),
             reader=reader,

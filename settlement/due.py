@@ -2,33 +2,54 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 
-from indexer.chain.types import Address, ChainId, PaymentId
+from indexer.chain.types import Address, ChainId
 from indexer.queries import PaymentFact, payments_by_id
+from indexer.tables import payments
 from settlement.lifecycle import FUNDING, RETRY_AFTER, TREASURY, Move, observed
 from settlement.tables import batches, campaigns, requests
-from settlement.types import DueRequest, RequestState
+from settlement.types import CONFIRM_PAYMENTS, DueRequest, RequestState
 
 log = structlog.get_logger()
 
 READ_MAX = 5_000
-"""Requests read in one turn: the largest batch request of one campaign."""
-MOVING_STATES: tuple[RequestState, ...] = ("ready", "batched", "included")
-STOPPED_STATES: tuple[RequestState, ...] = ("blocked", "quarantined")
-"""Read apart, so that however many have stopped, those that move are seen."""
-
-FactKey = tuple[Address, PaymentId]
+"""Requests of one treasury read at once: the largest batch request of one campaign."""
+OPEN_STATES: tuple[RequestState, ...] = ("ready", "batched", "included", "blocked", "quarantined")
+"""All that the index may still move."""
 
 
 def open_requests(
-    connection: Connection, chain_id: ChainId, states: Sequence[RequestState]
+    connection: Connection, chain_id: ChainId, *conditions: ColumnElement[bool]
 ) -> list[DueRequest]:
-    """Read requests in these states, oldest capture first; at most ``READ_MAX``."""
+    """Read the requests for which all conditions hold, oldest capture first.
+
+    At most ``READ_MAX`` of each treasury, so that none hides another's. Conditions may name columns
+    of ``requests`` and, where the newest batch may have effect, of ``batches``.
+    """
+    place = func.row_number().over(
+        partition_by=requests.c.treasury,
+        order_by=(requests.c.captured_at, requests.c.request_id),
+    )
+    found = (
+        _due().where(requests.c.chain_id == chain_id, *conditions).add_columns(place.label("place"))
+    )
+    ranked = found.subquery()
     rows = connection.execute(
+        select(*(column for column in ranked.c if column.key != "place"))
+        .where(ranked.c.place <= READ_MAX)
+        .order_by(ranked.c.captured_at, ranked.c.request_id)
+    )
+    return [DueRequest(**row) for row in rows.mappings()]
+
+
+def _due() -> Select[Any]:
+    """Every request with what its campaign and its newest batch add to it."""
+    return (
         select(
             requests.c.request_id,
             requests.c.chain_id,
@@ -57,11 +78,7 @@ def open_requests(
         .outerjoin(
             batches, and_(batches.c.id == requests.c.batch_id, batches.c.released_at.is_(None))
         )
-        .where(requests.c.chain_id == chain_id, requests.c.state.in_(states))
-        .order_by(requests.c.captured_at, requests.c.request_id)
-        .limit(READ_MAX)
     )
-    return [DueRequest(**row) for row in rows.mappings()]
 
 
 def by_treasury(waiting: Iterable[DueRequest]) -> dict[Address, list[DueRequest]]:
@@ -115,18 +132,51 @@ def move(connection: Connection, moves: Mapping[UUID, tuple[RequestState, Move]]
 
 
 def follow_index(connection: Connection, chain_id: ChainId) -> int:
-    """Move every open request to where the index shows it; returns how many moved."""
-    waiting = [
-        *open_requests(connection, chain_id, MOVING_STATES),
-        *open_requests(connection, chain_id, STOPPED_STATES),
-    ]
-    facts = facts_of(connection, chain_id, waiting)
-    moves: dict[UUID, tuple[RequestState, Move]] = {}
-    for request in waiting:
-        step = observed(request, facts.get(request.request_id))
-        if step is not None:
-            moves[request.request_id] = (request.state, step)
-    return move(connection, moves)
+    """Move every open request to where the index shows it; returns how many moved.
+
+    Reads on until nothing is left: however many never move, those that do are seen.
+    """
+    moved, after = 0, UUID(int=0)
+    while waiting := _followed(connection, chain_id, after):
+        facts = facts_of(connection, chain_id, waiting)
+        moves: dict[UUID, tuple[RequestState, Move]] = {}
+        for request in waiting:
+            step = observed(request, facts.get(request.request_id))
+            if step is not None:
+                moves[request.request_id] = (request.state, step)
+        moved += move(connection, moves)
+        after = waiting[-1].request_id
+    return moved
+
+
+def _followed(connection: Connection, chain_id: ChainId, after: UUID) -> list[DueRequest]:
+    """The next page of requests that are indexed, or whose state says that they were."""
+    rows = connection.execute(
+        _due()
+        .where(
+            requests.c.chain_id == chain_id,
+            requests.c.state.in_(OPEN_STATES),
+            requests.c.request_id > after,
+            or_(
+                _indexed(),
+                requests.c.state == "included",
+                and_(requests.c.state == "ready", batches.c.kind.is_not(None)),
+            ),
+        )
+        .order_by(requests.c.request_id)
+        .limit(READ_MAX)
+    )
+    return [DueRequest(**row) for row in rows.mappings()]
+
+
+def _indexed(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Condition: the request's payment is indexed, and these hold for it."""
+    return exists().where(
+        payments.c.chain_id == requests.c.chain_id,
+        payments.c.treasury == requests.c.treasury,
+        payments.c.payment_id == requests.c.payment_id,
+        *conditions,
+    )
 
 
 def retry_blocked(connection: Connection, chain_id: ChainId) -> int:
@@ -144,10 +194,18 @@ def retry_blocked(connection: Connection, chain_id: ChainId) -> int:
 
 
 def awaiting_funds(connection: Connection, chain_id: ChainId) -> list[DueRequest]:
-    """Requests whose tokens may still have to reach their treasury, oldest capture first."""
-    return [
-        request
-        for request in open_requests(connection, chain_id, ("ready", "batched", "blocked"))
-        if request.batch_kind != "confirm_payments"
-        and (request.state != "blocked" or (request.reason or "").startswith(FUNDING))
-    ]
+    """Requests that only lack a confirmation and its tokens, oldest capture first.
+
+    Nothing is sent for what is not created on-chain: should its treasury be closed before, the
+    tokens would be locked in there.
+    """
+    return open_requests(
+        connection,
+        chain_id,
+        or_(
+            requests.c.state == "ready",
+            and_(requests.c.state == "blocked", requests.c.reason.startswith(FUNDING)),
+        ),
+        batches.c.kind.is_distinct_from(CONFIRM_PAYMENTS),
+        _indexed(payments.c.state == "created"),
+    )

@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 from sqlalchemy.sql import Select
 
-from indexer.chain.types import Address, ChainId, TokenAmount
+from indexer.chain.types import Address, BlockNumber, ChainId, TokenAmount
 from indexer.tables import payments_created, token_transfers
-from settlement.tables import batch_items, batches, nonce_slots, requests
-from settlement.types import CONFIRM_PAYMENTS, FUND, DueRequest
+from settlement.lifecycle import STRIKES_ALONE
+from settlement.tables import attempts, batch_items, batches, nonce_slots, requests
+from settlement.types import CONFIRM_PAYMENTS, FUND, BatchKind, DueRequest
+
+QUIET_BLOCKS = 10
+"""Nodes behind one URL lag behind each other by less than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,6 @@ def headroom(
     chain_id: ChainId,
     treasury: Address,
     token: Address,
-    sender: Address,
     mined_only: bool,
 ) -> TokenAmount:
     """Tokens of a treasury that no sealed confirmation claims; negative when over-claimed.
@@ -75,7 +78,6 @@ def headroom(
         chain_id: Chain of the treasury.
         treasury: The treasury.
         token: The token.
-        sender: The lane's account: its transfers are counted as batches, others' as indexed.
         mined_only: Count only our transfers that were mined, not those on their way.
     """
     mined = [nonce_slots.c.state == "mined_ok"] if mined_only else []
@@ -103,7 +105,8 @@ def headroom(
             token_transfers.c.chain_id == chain_id,
             token_transfers.c.recipient == treasury,
             token_transfers.c.token == token,
-            token_transfers.c.sender != sender,
+            # Our own are counted as batches, whichever key signed them.
+            ~exists().where(attempts.c.tx_hash == token_transfers.c.tx_hash),
         ),
     )
     # A crypto payment brings its tokens and claims them in one transaction.
@@ -119,8 +122,10 @@ def headroom(
     return TokenAmount(sent - claimed + max(0, given - brought))
 
 
-def moving(connection: Connection, *, chain_id: ChainId, token: Address) -> TokenAmount:
-    """Tokens in sealed transfers that are not mined: still in the wallet, but spoken for."""
+def moving(
+    connection: Connection, *, chain_id: ChainId, sender: Address, token: Address
+) -> TokenAmount:
+    """Tokens in sealed transfers that are not mined: in the sender's wallet, but spoken for."""
     return TokenAmount(
         _sum(
             connection,
@@ -130,6 +135,7 @@ def moving(connection: Connection, *, chain_id: ChainId, token: Address) -> Toke
                 batches.c.chain_id == chain_id,
                 batches.c.kind == FUND,
                 batches.c.target == token,
+                nonce_slots.c.signer == sender,
                 nonce_slots.c.state.in_(("reserved", "signed")),
             ),
         )
@@ -137,10 +143,56 @@ def moving(connection: Connection, *, chain_id: ChainId, token: Address) -> Toke
 
 
 def is_under_way(
-    connection: Connection, *, chain_id: ChainId, treasury: Address, kind: str
+    connection: Connection, *, chain_id: ChainId, treasury: Address, kind: BatchKind
 ) -> bool:
     """Whether a batch of this kind for this treasury is sealed and not mined."""
-    found = connection.execute(
+    return _any(connection, _unmined(chain_id, treasury, kind))
+
+
+def company_under_way(
+    connection: Connection,
+    *,
+    chain_id: ChainId,
+    treasury: Address,
+    kind: BatchKind,
+    failed_before: bool,
+) -> bool:
+    """As ``is_under_way``, for payments that failed before, or for all others, by themselves."""
+    failed = exists().where(
+        batch_items.c.batch_id == batches.c.id,
+        batch_items.c.request_id == requests.c.request_id,
+        requests.c.strikes >= STRIKES_ALONE,
+    )
+    own = failed if failed_before else ~failed
+    return _any(connection, _unmined(chain_id, treasury, kind).where(own))
+
+
+def is_quiet(
+    connection: Connection, *, chain_id: ChainId, treasury: Address, head_number: BlockNumber
+) -> bool:
+    """Whether what nodes say of a treasury's tokens must hold all that we ever moved or claimed.
+
+    So it is once nothing is on its way, and the last that was mined lies ``QUIET_BLOCKS`` back.
+    """
+    if any(
+        is_under_way(connection, chain_id=chain_id, treasury=treasury, kind=kind)
+        for kind in (FUND, CONFIRM_PAYMENTS)
+    ):
+        return False
+    last = connection.execute(
+        select(func.max(nonce_slots.c.mined_block))
+        .join(batches, batches.c.id == nonce_slots.c.batch_id)
+        .where(
+            batches.c.chain_id == chain_id,
+            batches.c.treasury == treasury,
+            batches.c.kind.in_((FUND, CONFIRM_PAYMENTS)),
+        )
+    ).scalar_one()
+    return last is None or head_number - last >= QUIET_BLOCKS
+
+
+def _unmined(chain_id: ChainId, treasury: Address, kind: BatchKind) -> Select[UUID]:
+    return (
         select(batches.c.id)
         .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
         .where(
@@ -149,9 +201,11 @@ def is_under_way(
             batches.c.kind == kind,
             nonce_slots.c.state.in_(("reserved", "signed")),
         )
-        .limit(1)
-    ).one_or_none()
-    return found is not None
+    )
+
+
+def _any(connection: Connection, query: Select[UUID]) -> bool:
+    return connection.execute(query.limit(1)).one_or_none() is not None
 
 
 def _funds(chain_id: ChainId, treasury: Address, token: Address) -> ColumnElement[bool]:

@@ -27,6 +27,9 @@ class Policy:
     max_fee_per_gas_wei: Wei = _THOUSAND_GWEI
     resend_after: timedelta = timedelta(seconds=3)
     bump_after: timedelta = timedelta(seconds=30)
+    bump_blocks: int = 5
+    """Blocks that must have passed an accepted transaction by, besides, before it is replaced: a
+    chain that stands still is no reason to pay more."""
     payment_life: timedelta = timedelta(days=30)
 
     @classmethod

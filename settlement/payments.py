@@ -12,16 +12,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from indexer.chain.types import Address, TokenAmount
+from indexer.chain.types import Address, BlockNumber, TokenAmount
 from settlement.batching import Limits, limits
 from settlement.due import by_treasury, facts_of, move, open_requests
-from settlement.funding import headroom, is_under_way
+from settlement.funding import company_under_way, headroom
 from settlement.kinds import TreasuryKind, kind_named
 from settlement.lane import Lane
-from settlement.lifecycle import STRIKES_ALONE, Move, next_step
+from settlement.lifecycle import FUNDING, STRIKES_ALONE, Move, next_step
 from settlement.nonces import Plan
 from settlement.preflight import Call, Passed, try_batch
 from settlement.sealing import always, try_seal
+from settlement.tables import requests
 from settlement.types import CONFIRM_PAYMENTS, CREATE_PAYMENTS, DueRequest, RequestState
 
 
@@ -29,6 +30,7 @@ from settlement.types import CONFIRM_PAYMENTS, CREATE_PAYMENTS, DueRequest, Requ
 class Head:
     """What the newest block decides."""
 
+    number: BlockNumber
     timestamp: datetime
     block_gas_limit: int
 
@@ -36,17 +38,18 @@ class Head:
 def create_and_confirm(lane: Lane, head: Head) -> int:
     """Seal creations and confirmations of what is ready; returns how many batches."""
     with lane.engine.begin() as connection:
-        ready = open_requests(connection, lane.chain_id, ["ready"])
+        ready = open_requests(connection, lane.chain_id, requests.c.state == "ready")
         if not ready:
             return 0
         creating, confirming = _sort(connection, lane, ready, head)
     sealed = 0
     for treasury, group in by_treasury(confirming).items():
-        affordable = _affordable(lane, treasury, group)
-        sealed += _seal_batch(lane, head, treasury, affordable, "confirm")
+        for company in _companies(_affordable(lane, treasury, group)):
+            sealed += _seal_batch(lane, head, treasury, company, "confirm")
     for treasury, group in by_treasury(creating).items():
         if _lingered(lane, group):
-            sealed += _seal_batch(lane, head, treasury, group, "create")
+            for company in _companies(group):
+                sealed += _seal_batch(lane, head, treasury, company, "create")
     return sealed
 
 
@@ -77,24 +80,24 @@ def _seal_batch(
     step: Literal["create", "confirm"],
 ) -> int:
     """Try, then seal, one batch of one treasury; returns 1 if one was sealed."""
-    waiting = _company(waiting)
-    if not waiting:
-        return 0
     kind = kind_named(waiting[0].treasury_kind)
     bounds = _bounds(lane, kind, head)
     batch_kind: Literal["create_payments", "confirm_payments"] = (
         CREATE_PAYMENTS if step == "create" else CONFIRM_PAYMENTS
     )
     with lane.engine.connect() as connection:
-        busy = is_under_way(connection, chain_id=lane.chain_id, treasury=treasury, kind=batch_kind)
+        busy = company_under_way(
+            connection,
+            chain_id=lane.chain_id,
+            treasury=treasury,
+            kind=batch_kind,
+            failed_before=_failed_before(waiting[0]),
+        )
     if busy and len(waiting) < bounds.items:
         return 0
     expiration = head.timestamp + lane.policy.payment_life if step == "create" else None
     passed = try_batch(lane, _call_of(kind, treasury, expiration), waiting, bounds)
-    if passed.moves:
-        states = {request.request_id: request.state for request in waiting}
-        with lane.engine.begin() as connection:
-            move(connection, {one: (states[one], to) for one, to in passed.moves.items()})
+    move_tried(lane, waiting, passed)
     if not passed.items:
         return 0
     plan = Plan(
@@ -107,6 +110,18 @@ def _seal_batch(
         expiration=expiration,
     )
     return int(try_seal(lane, plan, still=_covered(lane, treasury, passed, step)))
+
+
+def move_tried(lane: Lane, waiting: Sequence[DueRequest], passed: Passed) -> None:
+    """Move what a trial stopped; what only lacks tokens is the funding lane's from then on."""
+    moves = dict(passed.moves)
+    if passed.shortage is not None:
+        reason = FUNDING + passed.shortage.reason
+        moves.update((one.request_id, Move("blocked", reason)) for one in passed.shortage.items)
+    if moves:
+        states = {request.request_id: request.state for request in waiting}
+        with lane.engine.begin() as connection:
+            move(connection, {one: (states[one], to) for one, to in moves.items()})
 
 
 def _covered(
@@ -140,15 +155,19 @@ def _headroom(connection: Connection, lane: Lane, treasury: Address, token: Addr
         chain_id=lane.chain_id,
         treasury=treasury,
         token=token,
-        sender=lane.sender,
         mined_only=True,
     )
 
 
-def _company(waiting: Sequence[DueRequest]) -> Sequence[DueRequest]:
-    """Who travels together: a request that failed before goes alone, after all others."""
-    clean = [request for request in waiting if request.strikes < STRIKES_ALONE]
-    return clean or waiting[:1]
+def _companies(waiting: Sequence[DueRequest]) -> list[Sequence[DueRequest]]:
+    """Who travels together: what failed before goes alone, one at a time, beside all others."""
+    clean = [request for request in waiting if not _failed_before(request)]
+    alone = [request for request in waiting if _failed_before(request)]
+    return [company for company in (clean, alone[:1]) if company]
+
+
+def _failed_before(request: DueRequest) -> bool:
+    return request.strikes >= STRIKES_ALONE
 
 
 def _lingered(lane: Lane, group: Sequence[DueRequest]) -> bool:
@@ -163,6 +182,14 @@ def _bounds(lane: Lane, kind: TreasuryKind, head: Head) -> Limits:
         block_gas_limit=head.block_gas_limit,
         gas_per_transaction_max=lane.network.gas_per_transaction_max,
     )
+
+
+def try_confirmation(
+    lane: Lane, head: Head, treasury: Address, waiting: Sequence[DueRequest]
+) -> Passed:
+    """Try to confirm the front part of ``waiting``, without sealing anything."""
+    kind = kind_named(waiting[0].treasury_kind)
+    return try_batch(lane, _call_of(kind, treasury, None), waiting, _bounds(lane, kind, head))
 
 
 def _call_of(kind: TreasuryKind, treasury: Address, expiration: datetime | None) -> Call:

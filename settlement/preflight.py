@@ -5,12 +5,12 @@ batch until the payment at fault stands alone.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
 
-from indexer.chain.types import Address, to_hex
+from indexer.chain.types import Address, TokenAmount, to_hex
 from indexer.errors import RpcError
 from settlement.batching import Limits, first_cut, fitting_items, gas_limit
 from settlement.calldata import internal_payment_id
@@ -37,6 +37,16 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortage:
+    """Nothing but missing tokens keeps these from passing."""
+
+    items: tuple[DueRequest, ...]
+    reason: str
+    free: TokenAmount | None
+    """Tokens the treasury holds beyond all it confirmed, as it said itself; None if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Passed:
     """What passed: empty when nothing did."""
 
@@ -45,23 +55,30 @@ class Passed:
     gas_limit: int = 0
     moves: dict[UUID, Move] = field(default_factory=dict)
     """Where requests go that can never pass, or not for a while."""
+    shortage: Shortage | None = None
 
 
 def try_batch(lane: Lane, call: Call, waiting: Sequence[DueRequest], bounds: Limits) -> Passed:
     """Find the longest front part of ``waiting`` that passes within bounds.
 
+    A node that refuses to try even one payment does so for all: they wait, with its words.
+
     Raises:
-        RpcError: The node refused for a reason that is not the contract's.
         RpcUnavailable: No node answers.
     """
-    items = list(first_cut(waiting, bounds, predicted_gas=call.predicted_gas))
-    moves: dict[UUID, Move] = {}
+    cut = first_cut(waiting, bounds, predicted_gas=call.predicted_gas)
+    items, moves = list(cut), dict[UUID, Move]()
     for _ in range(TRIALS_MAX):
         if not items:
             break
         calldata = call.encode(items)
         outcome = estimate(lane, call.target, calldata)
         if isinstance(outcome, Revert):
+            if outcome.blame == "funds":
+                return Passed(moves=moves, shortage=_shortage(items, outcome))
+            if outcome.blame == "node" and len(items) == 1:
+                items = list(cut)
+                outcome = replace(outcome, blame="treasury")
             items = _without_fault(items, outcome, moves)
             continue
         fitting = fitting_items(
@@ -74,10 +91,9 @@ def try_batch(lane: Lane, call: Call, waiting: Sequence[DueRequest], bounds: Lim
 
 
 def estimate(lane: Lane, target: Address, calldata: bytes) -> int | Revert:
-    """Estimate a call from the lane's account, or say why it would revert.
+    """Estimate a call from the lane's account, or say why it cannot be sent.
 
     Raises:
-        RpcError: The node refused for a reason that is not the contract's.
         RpcUnavailable: No node answers.
     """
     try:
@@ -87,8 +103,14 @@ def estimate(lane: Lane, target: Address, calldata: bytes) -> int | Revert:
     except RpcError as refusal:
         said_revert = refusal.code == REVERTED_CODE or "revert" in refusal.message.lower()
         if refusal.data is None and not said_revert:
-            raise
+            return Revert("node", f"the node refused a trial: {refusal.message}")
         return decode_revert(refusal.data)
+
+
+def _shortage(items: list[DueRequest], revert: Revert) -> Shortage:
+    wanted = sum(item.amount_base_units for item in items)
+    free = None if revert.missing is None else TokenAmount(wanted - revert.missing)
+    return Shortage(tuple(items), revert.reason, free)
 
 
 def _without_fault(
@@ -103,8 +125,6 @@ def _without_fault(
         return [item for item in items if item not in named]
     if revert.blame == "treasury":
         moves.update((item.request_id, Move("blocked", TREASURY + revert.reason)) for item in items)
-        return []
-    if revert.blame == "funds":
         return []
     if len(items) == 1:
         moves[items[0].request_id] = Move("quarantined", revert.reason)

@@ -9,13 +9,13 @@ from typing import Literal
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-from indexer.chain.types import to_hex
+from indexer.chain.types import TokenAmount, to_hex
 from settlement.calldata import selector
 
-Blame = Literal["item", "treasury", "funds", "known", "unknown"]
+Blame = Literal["item", "treasury", "funds", "known", "node", "unknown"]
 """item: one payment is at fault, and named. treasury: no payment can pass now. funds: the treasury
 holds too few tokens. known: the payment is already where the call would bring it, so the index will
-tell. unknown: not said."""
+tell. node: no revert at all, the node would not try the call. unknown: not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Revert:
     expired: bool = False
     permanent: bool = True
     """False where another node, or the next block, may see it otherwise."""
+    missing: TokenAmount | None = None
+    """funds: base units that the treasury lacks for the call, beyond all it confirmed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,14 @@ NOT_CREATED = "not created on-chain"
 EXPIRED = "expired on-chain"
 
 _T = "PaymentTreasury"
+_SHORT = f"{_T}InsufficientBalance(uint256,uint256)"
 _MEANINGS = (
     _Meaning(f"{_T}PaymentNotExist(bytes32)", "item", NOT_CREATED, True),
     _Meaning(f"{_T}PaymentAlreadyExpired(bytes32)", "item", EXPIRED, True),
     _Meaning(f"{_T}CryptoPayment(bytes32)", "item", "a crypto payment has this id", True),
     _Meaning(f"{_T}PaymentAlreadyConfirmed(bytes32)", "known", "already confirmed", True),
     _Meaning(f"{_T}PaymentAlreadyExist(bytes32)", "known", "already created", True),
-    _Meaning(f"{_T}InsufficientBalance(uint256,uint256)", "funds", "treasury short of tokens"),
+    _Meaning(_SHORT, "funds", "treasury short of tokens"),
     _Meaning(f"{_T}TokenNotAccepted(address)", "treasury", "token not accepted"),
     _Meaning(f"{_T}CampaignInfoIsPaused()", "treasury", "campaign paused or cancelled"),
     _Meaning("PausedError()", "treasury", "treasury paused"),
@@ -120,7 +123,17 @@ def decode_revert(revert: bytes | None) -> Revert:
         payment=payment if isinstance(payment, bytes) else None,
         expired=meaning.words == EXPIRED,
         permanent=meaning.words != NOT_CREATED,
+        missing=_missing(meaning, arguments),
     )
+
+
+def _missing(meaning: _Meaning, arguments: tuple[object, ...]) -> TokenAmount | None:
+    """What ``InsufficientBalance(required, available)`` says is missing."""
+    match arguments:
+        case (int(required), int(available)) if meaning.signature == _SHORT:
+            return TokenAmount(required - available)
+        case _:
+            return None
 
 
 def _arguments(meaning: _Meaning, body: bytes) -> tuple[object, ...]:

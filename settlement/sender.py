@@ -7,10 +7,10 @@ again. Nothing is ever sent that is not committed, and nothing is given up becau
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from indexer.chain.types import Address, TxHash, Wei, to_hex
+from indexer.chain.types import Address, BlockNumber, TxHash, Wei, to_hex
 from settlement.answers import Answer, classify, strongest
 from settlement.fees import Fees, offer, replacement
 from settlement.lane import Lane
@@ -57,7 +57,7 @@ def sign_reserved(lane: Lane) -> int:
     return len(signed)
 
 
-def replace_stuck(lane: Lane, *, mined_nonces: int) -> bool:
+def replace_stuck(lane: Lane, *, mined_nonces: int, head_number: BlockNumber) -> bool:
     """Replace the lowest unmined attempt at higher fees if it waited too long; says if it did.
 
     Only the lowest can be stuck by its fees: all others wait for it.
@@ -65,6 +65,7 @@ def replace_stuck(lane: Lane, *, mined_nonces: int) -> bool:
     Args:
         lane: The lane.
         mined_nonces: The account's transaction count in the newest block.
+        head_number: Number of the newest block.
     """
     with lane.engine.connect() as connection:
         stuck = connection.execute(
@@ -80,12 +81,11 @@ def replace_stuck(lane: Lane, *, mined_nonces: int) -> bool:
                 slots_of(lane.chain_id, lane.sender),
                 nonce_slots.c.nonce == mined_nonces,
                 nonce_slots.c.state == "signed",
-                attempts.c.sent_at.is_not(None),
             )
             .order_by(attempts.c.sequence.desc())
             .limit(1)
         ).one_or_none()
-        if stuck is None or not _is_due_for_replacement(connection, lane, stuck):
+        if stuck is None or not _is_due_for_replacement(connection, lane, stuck, head_number):
             return False
     previous = Fees(Wei(stuck.max_fee_per_gas_wei), Wei(stuck.max_priority_fee_per_gas_wei))
     fees = replacement(previous, current_offer(lane), cap_wei=lane.policy.max_fee_per_gas_wei)
@@ -102,11 +102,15 @@ def replace_stuck(lane: Lane, *, mined_nonces: int) -> bool:
     return True
 
 
-def send_due(lane: Lane) -> int:
+def send_due(lane: Lane, *, head_number: BlockNumber) -> int:
     """Send the newest attempt of every signed slot that is due, lowest nonce first; says how many.
 
     Due is what was never sent, and what was sent long enough ago to be sent again. The intent is
     committed before a node sees anything, the answer after.
+
+    Args:
+        lane: The lane.
+        head_number: Number of the newest block; patience with an attempt counts from there.
     """
     with lane.engine.begin() as connection:
         due = _due(connection, lane)
@@ -123,7 +127,7 @@ def send_due(lane: Lane) -> int:
     answers = [(row, *_send(lane, row)) for row in due]
     with lane.engine.begin() as connection:
         for row, answer, words in answers:
-            _store_answer(connection, TxHash(row.tx_hash), answer, words)
+            _store_answer(connection, TxHash(row.tx_hash), _Answered(answer, words, head_number))
     return len(due)
 
 
@@ -136,6 +140,13 @@ def current_offer(lane: Lane) -> Fees:
         tip_floor_wei=Wei(lane.network.min_priority_fee_wei),
         cap_wei=lane.policy.max_fee_per_gas_wei,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    answer: Answer
+    words: str
+    head_number: BlockNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +202,25 @@ def _set_slot_signed(connection: Connection, lane: Lane, nonce: Nonce) -> None:
     )
 
 
-def _is_due_for_replacement(connection: Connection, lane: Lane, stuck: AnyRow) -> bool:
+def _is_due_for_replacement(
+    connection: Connection, lane: Lane, newest: AnyRow, head_number: BlockNumber
+) -> bool:
+    """Whether more money could help: never for what no node has seen, nor without gas money."""
+    if newest.sent_at is None or newest.sent_block is None:
+        return False
     now = connection.execute(select(func.now())).scalar_one()
-    if (stuck.last_answer or "").startswith("underpriced"):
-        return bool(stuck.sent_at <= now - lane.policy.resend_after)
-    return bool(stuck.signed_at < now - lane.policy.bump_after)
+    passed_by = head_number - newest.sent_block
+    match (newest.last_answer or "").partition(":")[0]:
+        case "no_gas_money":
+            return False
+        case "underpriced":
+            return passed_by > 0 and bool(newest.sent_at <= now - lane.policy.resend_after)
+        case _:
+            return (
+                newest.acknowledged_at is not None
+                and newest.acknowledged_at <= now - lane.policy.bump_after
+                and passed_by >= lane.policy.bump_blocks
+            )
 
 
 def _due(connection: Connection, lane: Lane) -> list[AnyRow]:
@@ -230,8 +255,15 @@ def _send(lane: Lane, row: AnyRow) -> tuple[Answer, str]:
     return answer, words
 
 
-def _store_answer(connection: Connection, tx_hash: TxHash, answer: Answer, words: str) -> None:
+def _store_answer(connection: Connection, tx_hash: TxHash, answered: _Answered) -> None:
+    answer, words = answered.answer, answered.words
     values = {"sent_at": func.now(), "last_answer": f"{answer}: {words}" if words else answer}
     if answer == "accepted":
         values["acknowledged_at"] = func.coalesce(attempts.c.acknowledged_at, func.now())
+        values["sent_block"] = case(
+            (attempts.c.acknowledged_at.is_(None), answered.head_number),
+            else_=attempts.c.sent_block,
+        )
+    elif answer == "underpriced":
+        values["sent_block"] = func.coalesce(attempts.c.sent_block, answered.head_number)
     connection.execute(update(attempts).where(attempts.c.tx_hash == tx_hash).values(**values))

@@ -227,6 +227,8 @@ attempts = Table(
     Column("intent_at", UTC_TIME),
     Column("sent_at", UTC_TIME),
     Column("acknowledged_at", UTC_TIME),
+    # the head when a node first took it; until one does, when one first found it underpriced
+    Column("sent_block", BigInteger),
     Column("sends", Integer, nullable=False, server_default="0"),
     Column("last_answer", Text),
     UniqueConstraint("chain_id", "signer", "nonce", "sequence"),

@@ -1,19 +1,33 @@
-"""The funding lane: move tokens from the signer's wallet to the treasuries that need them."""
+"""The funding lane: move tokens from the signer's wallet to the treasuries that need them.
+
+Tokens follow a trial of the confirmation they are for: only if nothing else stands in its way do
+they leave the wallet, because a treasury that is closed gives nothing back.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
 
 from indexer.chain.types import Address, TokenAmount
+from indexer.errors import RpcError
 from settlement import calldata
 from settlement.batching import gas_limit
-from settlement.due import awaiting_funds, by_treasury, move
-from settlement.funding import FundingPlan, headroom, is_under_way, moving, plan_funding
+from settlement.due import awaiting_funds, by_treasury, facts_of, move
+from settlement.funding import (
+    FundingPlan,
+    headroom,
+    is_quiet,
+    is_under_way,
+    moving,
+    plan_funding,
+)
 from settlement.lane import Lane
-from settlement.lifecycle import FUNDING, Move
+from settlement.lifecycle import FUNDING, TREASURY, Move, next_step
 from settlement.nonces import Plan
+from settlement.payments import Head, move_tried, try_confirmation
 from settlement.preflight import estimate
 from settlement.reverts import Revert
 from settlement.sealing import try_seal
@@ -22,81 +36,160 @@ from settlement.types import FUND, DueRequest, RequestState
 log = structlog.get_logger()
 
 
-def fund(lane: Lane) -> int:
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What one treasury needs of one token, and what the signer holds of it."""
+
+    treasury: Address
+    token: Address
+    waiting: Sequence[DueRequest]
+    balance: TokenAmount
+
+
+def fund(lane: Lane, head: Head) -> int:
     """Seal a transfer to every treasury that needs tokens; returns how many.
 
     Requests that the wallet cannot cover are blocked, and are ready again when it can.
     """
-    with lane.engine.connect() as connection:
-        waiting = awaiting_funds(connection, lane.chain_id)
+    with lane.engine.begin() as connection:
+        waiting = _confirmable(connection, lane, head)
     sealed = 0
     for treasury, group in by_treasury(waiting).items():
-        for token in {request.token for request in group}:
+        for token in dict.fromkeys(request.token for request in group):
             of_token = [request for request in group if request.token == token]
-            sealed += _fund_one(lane, treasury, token, of_token)
+            try:
+                answer = lane.reader.call(token, calldata.balance_of(lane.sender))
+                balance = TokenAmount(calldata.read_uint(answer))
+            except (RpcError, ValueError) as refusal:
+                _block(lane, of_token, f"{TREASURY}its token does not answer: {refusal}")
+                continue
+            sealed += _fund_one(lane, head, _Need(treasury, token, of_token, balance))
     return sealed
 
 
-def _fund_one(lane: Lane, treasury: Address, token: Address, group: Sequence[DueRequest]) -> int:
-    answer = lane.reader.call(token, calldata.balance_of(lane.sender))
-    balance = TokenAmount(calldata.read_uint(answer))
+def _confirmable(connection: Connection, lane: Lane, head: Head) -> list[DueRequest]:
+    """What could be confirmed once its tokens are there; moves what has expired meanwhile."""
+    waiting = awaiting_funds(connection, lane.chain_id)
+    facts = facts_of(connection, lane.chain_id, waiting)
+    confirmable = list[DueRequest]()
+    moves = dict[UUID, tuple[RequestState, Move]]()
+    for request in waiting:
+        step = next_step(facts.get(request.request_id), now=head.timestamp)
+        if isinstance(step, Move):
+            moves[request.request_id] = (request.state, step)
+        elif step == "confirm":
+            confirmable.append(request)
+    move(connection, moves)
+    return confirmable
+
+
+def _fund_one(lane: Lane, head: Head, need: _Need) -> int:
     with lane.engine.begin() as connection:
-        plan = _funding_plan(connection, lane, treasury, token, group, balance)
-        move(connection, _funding_moves(group, plan))
-        busy = is_under_way(connection, chain_id=lane.chain_id, treasury=treasury, kind=FUND)
-    if plan.amount == 0 or busy:
+        plan = _plan(connection, lane, head, need, free=None)
+        move(connection, _short_moves(need, plan))
+        busy = _is_busy(connection, lane, need)
+    covered = _covered(need, plan)
+    if busy or not (plan.amount or any(request.state == "blocked" for request in covered)):
         return 0
-    data = calldata.transfer(treasury, plan.amount)
-    gas = estimate(lane, token, data)
+    trial = try_confirmation(lane, head, need.treasury, covered)
+    if trial.moves or not (trial.items or trial.shortage):
+        move_tried(lane, covered, replace(trial, shortage=None))
+        return 0
+    free = None if trial.shortage is None else trial.shortage.free
+    with lane.engine.begin() as connection:
+        plan = _plan(connection, lane, head, need, free=free)
+        move(connection, _short_moves(need, plan))
+    covered = _covered(need, plan)
+    sealed = bool(plan.amount) and _seal_transfer(lane, head, need, plan, free)
+    if sealed or (trial.shortage is None and not plan.amount):
+        _unblock(lane, covered)
+    return int(sealed)
+
+
+def _seal_transfer(
+    lane: Lane, head: Head, need: _Need, plan: FundingPlan, free: TokenAmount | None
+) -> bool:
+    data = calldata.transfer(need.treasury, plan.amount)
+    gas = estimate(lane, need.token, data)
     if isinstance(gas, Revert):
-        log.warning("funding_trial_reverted", treasury=treasury.hex(), reason=gas.reason)
-        return 0
-    sealed = try_seal(
+        log.warning("funding_trial_reverted", treasury=need.treasury.hex(), reason=gas.reason)
+        if gas.blame != "funds":
+            _block(lane, _covered(need, plan), TREASURY + gas.reason)
+        return False
+    return try_seal(
         lane,
         Plan(
             kind=FUND,
-            target=token,
-            treasury=treasury,
+            target=need.token,
+            treasury=need.treasury,
             calldata=data,
             gas_limit=gas_limit(gas),
             amount_base_units=plan.amount,
         ),
         still=lambda connection: (
-            _funding_plan(connection, lane, treasury, token, group, balance) == plan
+            not _is_busy(connection, lane, need)
+            and _plan(connection, lane, head, need, free=free) == plan
         ),
     )
-    return int(sealed)
 
 
-def _funding_plan(
-    connection: Connection,
-    lane: Lane,
-    treasury: Address,
-    token: Address,
-    group: Sequence[DueRequest],
-    balance: TokenAmount,
+def _plan(
+    connection: Connection, lane: Lane, head: Head, need: _Need, *, free: TokenAmount | None
 ) -> FundingPlan:
+    """Plan by our own books, or by the treasury's if those, long unmoved, show less.
+
+    Args:
+        connection: The caller's transaction.
+        lane: The lane.
+        head: The newest block.
+        need: Whom to plan for.
+        free: Tokens of the treasury that nothing claims, as it said itself; None if it did not.
+    """
     unclaimed = headroom(
         connection,
         chain_id=lane.chain_id,
-        treasury=treasury,
-        token=token,
-        sender=lane.sender,
+        treasury=need.treasury,
+        token=need.token,
         mined_only=False,
     )
-    spoken_for = moving(connection, chain_id=lane.chain_id, token=token)
-    return plan_funding(group, headroom=unclaimed, wallet=TokenAmount(max(0, balance - spoken_for)))
+    if free is not None and free < unclaimed:
+        quiet = is_quiet(
+            connection,
+            chain_id=lane.chain_id,
+            treasury=need.treasury,
+            head_number=head.number,
+        )
+        unclaimed = free if quiet else unclaimed
+    spoken_for = moving(connection, chain_id=lane.chain_id, sender=lane.sender, token=need.token)
+    wallet = TokenAmount(max(0, need.balance - spoken_for))
+    return plan_funding(need.waiting, headroom=unclaimed, wallet=wallet)
 
 
-def _funding_moves(
-    group: Sequence[DueRequest], plan: FundingPlan
-) -> dict[UUID, tuple[RequestState, Move]]:
+def _is_busy(connection: Connection, lane: Lane, need: _Need) -> bool:
+    return is_under_way(connection, chain_id=lane.chain_id, treasury=need.treasury, kind=FUND)
+
+
+def _covered(need: _Need, plan: FundingPlan) -> list[DueRequest]:
+    covered = frozenset(plan.covered)
+    return [request for request in need.waiting if request.request_id in covered]
+
+
+def _short_moves(need: _Need, plan: FundingPlan) -> dict[UUID, tuple[RequestState, Move]]:
     short = frozenset(plan.short)
     reason = f"{FUNDING}{plan.shortfall} base units are missing in the signer's wallet"
-    moves: dict[UUID, tuple[RequestState, Move]] = {}
-    for request in group:
-        if request.request_id in short and request.state == "ready":
-            moves[request.request_id] = (request.state, Move("blocked", reason))
-        elif request.request_id not in short and request.state == "blocked":
-            moves[request.request_id] = (request.state, Move("ready"))
-    return moves
+    return {
+        request.request_id: (request.state, Move("blocked", reason))
+        for request in need.waiting
+        if request.request_id in short and (request.state, request.reason) != ("blocked", reason)
+    }
+
+
+def _unblock(lane: Lane, covered: Sequence[DueRequest]) -> None:
+    stopped = [request for request in covered if request.state == "blocked"]
+    with lane.engine.begin() as connection:
+        move(connection, {one.request_id: (one.state, Move("ready")) for one in stopped})
+
+
+def _block(lane: Lane, group: Sequence[DueRequest], reason: str) -> None:
+    with lane.engine.begin() as connection:
+        move(connection, {one.request_id: (one.state, Move("blocked", reason)) for one in group})

@@ -108,7 +108,7 @@ class Tracker:
                 self._reopen(slot)
 
     def _reopen(self, slot: AnyRow) -> None:
-        """Forget the receipt; clearing ``sent_at`` sends the bytes again at once."""
+        """Forget the receipt, and what nodes said: the bytes are sent again, as if at first."""
         with self._lane.engine.begin() as connection:
             _set(
                 connection,
@@ -126,7 +126,7 @@ class Tracker:
                     attempts.c.signer == slot.signer,
                     attempts.c.nonce == slot.nonce,
                 )
-                .values(sent_at=None)
+                .values(sent_at=None, acknowledged_at=None, sent_block=None)
             )
         log.warning("transaction_reorganized", nonce=slot.nonce)
 

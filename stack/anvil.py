@@ -5,6 +5,7 @@ fee levels. Blocks are mined at once until ``start_interval_mining``, so that de
 """
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,10 @@ class Anvil:
         """The command that runs it in the foreground."""
         persistence = []
         if self.state_file is not None:
+            # Without a fixed time anvil makes another genesis block at every start.
+            genesis_time = _genesis_time(self.state_file.with_suffix(".genesis"))
             persistence = ["--state", str(self.state_file), "--state-interval", "5"]
+            persistence += ["--timestamp", genesis_time]
         return [
             anvil_program(),
             "--host",
@@ -53,7 +57,6 @@ class Anvil:
             "fifo",
             "--slots-in-an-epoch",
             str(FINALITY_EPOCH_SLOTS),
-            "--preserve-historical-states",
             "--quiet",
             *persistence,
         ]
@@ -81,10 +84,21 @@ class Anvil:
             raise ConfigurationError(f"{method} failed: {answer['error']['message']}")
         return answer["result"]
 
+    def set_clock(self) -> None:
+        """Bring the chain's clock to ours: a loaded chain goes on where it was stopped."""
+        self.call("evm_setTime", int(time.time()))
+
     def start_interval_mining(self) -> None:
         """Mine one block every ``block_time_s`` from now on, full or empty."""
         self.call("evm_setAutomine", False)
         self.call("evm_setIntervalMining", self.network.block_time_s)
+
+
+def _genesis_time(path: Path) -> str:
+    """Unix seconds of a kept chain's first start."""
+    if not path.exists():
+        path.write_text(str(int(time.time())))
+    return path.read_text()
 
 
 def anvil_program() -> str:

@@ -14,7 +14,7 @@ from indexer.errors import PermanentError
 from indexer.proof import verify_transaction
 from offchain.gateways.crowdsplit_wire import METADATA_ATTEMPT
 from stack.client import DemoClient
-from stack.reconciliation import Expected, Reconciled, reconcile
+from stack.reconciliation import Expected, Reconciled, in_suspense, reconcile
 from stack.scenario import CAMPAIGNS, CampaignPlan, PaymentPlan, plan_payments
 from stack.supervisor import Supervisor
 from stack.topology import Topology
@@ -68,6 +68,7 @@ class Demo:
         self._topology = topology
         self._supervisor = supervisor
         self._narrate = narrate
+        self._run = run
         self._client = DemoClient(topology, run)
         self._payments = plan_payments()
         self._created: dict[int, dict[str, Any]] = {}
@@ -198,7 +199,15 @@ class Demo:
             )
             for plan in CAMPAIGNS
         ]
-        return reconcile(self._topology, expected, self._client.gateway_payments())
+        rows = reconcile(self._topology, expected, self._client.gateway_payments())
+        held = sum(row.held_centavos for row in rows.values())
+        # A shared database may hold money of earlier runs there.
+        if not self._run and held != in_suspense(self._topology):
+            raise PermanentError(
+                f"{held} centavos are held at the gateway, but the ledger's suspense account says "
+                f"{in_suspense(self._topology)}"
+            )
+        return rows
 
     def _prove(self, onchain: dict[str, Any]) -> bool:
         url = self._topology.rpc_url(network_by_name(onchain["network"]))

@@ -4,26 +4,16 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from indexer.errors import LastroError
 from stack.anvil import anvil_program
+from stack.outside import Finding, examine_outside
 from stack.ports import Ports, is_free
 from stack.postgres import EmbeddedPostgres
 from stack.settings import CHECKOUT, StackSettings
 from stack.valkey import valkey_program
 
 FREE_SPACE_BYTES = 2 * 2**30
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
-
-    subject: str
-    is_well: bool
-    detail: str
-    """What was found; when not well, how to mend it."""
 
 
 def examine(settings: StackSettings) -> list[Finding]:
@@ -37,6 +27,7 @@ def examine(settings: StackSettings) -> list[Finding]:
         _unprivileged_user(),
         _space(settings),
         *_ports(settings),
+        *examine_outside(settings),
     ]
 
 

@@ -11,13 +11,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from indexer.chain.networks import Network
-from indexer.chain.rpc import ChainReader, check_chain_id
+from indexer.chain.rpc import ChainReader
 from indexer.chain.types import to_checksum
+from indexer.db.session import open_engine
 from indexer.errors import ConfigurationError
+from indexer.queries import read_marks
 from migrations.run import migrate
+from stack.outside import require_outside
 from stack.ports import require_free
 from stack.settings import CHECKOUT, StackSettings
-from stack.supervisor import STATE_FILE, Supervisor
+from stack.supervisor import Supervisor, supervisor_lives
 from stack.topology import NETWORKS, Topology
 
 DEPLOY_TIMEOUT_S = 120
@@ -51,11 +54,10 @@ def running_stack(
     """
     with _only_one(settings.data_dir):
         directory = settings.data_dir / name
-        if name == "demo":
-            shutil.rmtree(directory, ignore_errors=True)
-        _make_private(directory)
         topology = Topology(settings, directory, name != "demo", tuning or {})
         _require_ports(topology)
+        require_outside(settings)
+        _prepare(directory, starts_empty=name == "demo")
         supervisor = Supervisor(directory, sink)
         try:
             narrate("starting Postgres, Valkey, two chains and the gateway")
@@ -64,13 +66,14 @@ def running_stack(
             supervisor.start_together(topology.servers())
             if topology.postgres is not None:
                 topology.postgres.create_database()
-            for network in NETWORKS:
-                with closing(ChainReader([topology.rpc_url(network)])) as reader:
-                    check_chain_id(reader, network)
+            for chain in topology.anvils:
+                chain.set_clock()
             narrate("migrating the database and deploying the contracts")
             before, after = migrate(topology.database_url)
             if before not in {None, after}:
                 narrate(f"the database was at revision {before} and is now at {after}")
+            for network in NETWORKS:
+                _require_continuity(topology, network)
             deploy(topology)
             for chain in topology.anvils:
                 chain.start_interval_mining()
@@ -92,7 +95,7 @@ def running_topology(settings: StackSettings) -> Topology:
     """
     for name in ("up", "demo"):
         directory = settings.data_dir / name
-        if (directory / STATE_FILE).exists():
+        if supervisor_lives(directory):
             return Topology(settings, directory, keeps_chains=name == "up", tuning={})
     raise ConfigurationError(
         f"no stack is running in {settings.data_dir}: start one with 'lastro up'"
@@ -166,9 +169,48 @@ def _require_ports(topology: Topology) -> None:
         require_free(chain.port, f"the chain {chain.network.name}")
 
 
-def _make_private(directory: Path) -> None:
+def _require_continuity(topology: Topology, network: Network) -> None:
+    """Refuse a chain that does not hold what the database knows as final on it.
+
+    Raises:
+        ConfigurationError: The chain lost blocks, or the database is another chain's.
+    """
+    engine = open_engine(topology.database_url, role=None, pool_size=1)
+    try:
+        with engine.connect() as connection:
+            marks = read_marks(connection, network.chain_id)
+    finally:
+        engine.dispose()
+    if marks is None or marks.finalized is None:
+        return
+    with closing(ChainReader([topology.rpc_url(network)])) as reader:
+        header = reader.block_by_number(marks.finalized.number)
+    if header is None or header.hash != marks.finalized.hash:
+        raise ConfigurationError(
+            f"{network.name} no longer holds block {marks.finalized.number}, which the database "
+            "knows as final: the local chain was killed before it saved, or the database belongs "
+            f"to another chain. They cannot go on together: remove {topology.directory}, or give "
+            "an empty database in DATABASE_URL. Nothing was changed."
+        )
+
+
+def _prepare(directory: Path, *, starts_empty: bool) -> None:
+    """Make the stack's directory; empty an old one, but only one that a stack made.
+
+    Raises:
+        ConfigurationError: The directory holds something else.
+    """
+    marker = directory / ".lastro-stack"
+    if directory.exists() and any(directory.iterdir()) and not marker.exists():
+        raise ConfigurationError(
+            f"{directory} holds files that no stack made: move them, or choose another "
+            "LASTRO_DATA_DIR; nothing was changed"
+        )
+    if starts_empty:
+        shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
+    marker.touch()
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Commands for operators and auditors: what settlement, the ledger and the chains hold now."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
@@ -18,8 +18,11 @@ from indexer.chain.types import PaymentId, TxHash, address_from_hex, hash_from_h
 from indexer.db.base import ROLES
 from indexer.db.session import open_engine, require_answer
 from indexer.errors import ConfigurationError
+from migrations.run import require_current
 from stack.settings import StackSettings
 from stack.topology import NETWORKS
+
+T = TypeVar("T")
 
 EXIT_FAILED = 1
 OWN_NETWORKS = tuple(network.name for network in NETWORKS)
@@ -30,6 +33,7 @@ indexer = typer.Typer(no_args_is_help=True, help="What was read from the chains.
 proof = typer.Typer(no_args_is_help=True, help="Check a contribution without trusting Lastro.")
 
 Json = Annotated[bool, typer.Option("--json", help="Report as one JSON object on the last line.")]
+Reason = Annotated[str, typer.Option("--reason", help="What you found; it is kept.")]
 Chain = Annotated[str, typer.Option("--chain", help="Network name, such as celo-local.")]
 console = Console(highlight=False, soft_wrap=True)
 
@@ -54,6 +58,39 @@ def settlement_why(payment: str, *, as_json: Json = False) -> None:
     if not story:
         raise ConfigurationError(f"settlement knows no payment {payment}")
     _show({"story": story}, as_json=as_json)
+
+
+@settlement.command("resume")
+def settlement_resume(
+    *,
+    chain: Chain,
+    signer: Annotated[str, typer.Option("--signer", help="Address of the quarantined signer.")],
+    rpc_url: Annotated[str, typer.Option("--rpc-url", help="A node of that chain.")],
+    reason: Reason,
+) -> None:
+    """Let a quarantined signer seal again, above every nonce its chain has seen."""
+    from indexer.chain.rpc import ChainReader, check_chain_id
+    from settlement.control import release_signer
+    from settlement.types import Nonce
+
+    network = network_by_name(chain)
+    address = _parsed(address_from_hex, signer)
+    with closing(ChainReader([rpc_url])) as reader:
+        check_chain_id(reader, network)
+        nonce = Nonce(reader.nonce(address, "pending"))
+    with _writing("settlement") as connection:
+        released = release_signer(connection, network.chain_id, address, reason, chain_nonce=nonce)
+    _say_or_fail(released, f"{signer} seals again on {chain}", "no such signer is quarantined")
+
+
+@settlement.command("retry")
+def settlement_retry(request_id: str, *, reason: Reason) -> None:
+    """Try a blocked or quarantined request again."""
+    from settlement.control import retry_request
+
+    with _writing("settlement") as connection:
+        retried = retry_request(connection, _parsed(UUID, request_id), reason)
+    _say_or_fail(retried, f"{request_id} is ready again", "no such request has stopped")
 
 
 @ledger.command("trial-balance")
@@ -94,6 +131,16 @@ def indexer_status(*, as_json: Json = False) -> None:
     with _reading() as connection:
         marks = {n.name: read_marks(connection, n.chain_id) for n in NETWORKS}
     _show({name: mark and asdict(mark) for name, mark in marks.items()}, as_json=as_json)
+
+
+@indexer.command("resume")
+def indexer_resume(*, chain: Chain) -> None:
+    """Let a halted indexer start again, once its finalized block was checked with other nodes."""
+    from indexer.cursor import clear_degraded
+
+    with _writing("chain") as connection:
+        was = clear_degraded(connection, network_by_name(chain).chain_id)
+    _say_or_fail(was is not None, f"{chain} may go on; it had halted: {was}", "it had not halted")
 
 
 @proof.command("verify")
@@ -145,10 +192,40 @@ def _reading() -> Iterator[Connection]:
     engine = open_engine(url, role=ROLES["api"], pool_size=1)
     try:
         require_answer(engine)
+        require_current(engine)
         with engine.connect() as connection:
             yield connection
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _writing(owner: str) -> Iterator[Connection]:
+    """One transaction as the owner of a schema."""
+    from stack.local import service_database_url
+
+    url = service_database_url(StackSettings.from_environment())
+    engine = open_engine(url, role=ROLES[owner], pool_size=1)
+    try:
+        require_answer(engine)
+        require_current(engine)
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _parsed(parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _say_or_fail(done: bool, said: str, refused: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not done:
+        raise ConfigurationError(refused)
+    console.print(said)
 
 
 def _payment_name(text: str) -> UUID | bytes:

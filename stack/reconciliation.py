@@ -19,7 +19,7 @@ from indexer.db.session import open_engine
 from indexer.queries import read_marks
 from indexer.tables import payments
 from offchain.gateways.crowdsplit_wire import METADATA_ATTEMPT
-from offchain.ledger.accounts import owed_to_campaign
+from offchain.ledger.accounts import SUSPENSE, owed_to_campaign
 from offchain.ledger.balances import balance
 from offchain.money import MinorUnits, base_units
 from stack.topology import Topology
@@ -84,6 +84,17 @@ def reconcile(
             }
     finally:
         engine.dispose()
+
+
+def in_suspense(topology: Topology) -> int:
+    """Centavos that the ledger holds for an operator to decide on."""
+    engine = open_engine(topology.database_url, role="lastro_api", pool_size=1)
+    try:
+        with engine.connect() as connection:
+            found = balance(connection, SUSPENSE.name, _CURRENCY)
+    finally:
+        engine.dispose()
+    return 0 if found is None else found.posted + found.pending
 
 
 def _reconcile_one(

@@ -52,7 +52,7 @@ def verify_command(outcome: Outcome, topology: Topology) -> str:
     return (
         f".venv/bin/lastro proof verify --rpc-url {topology.rpc_url(network)} "
         f"--tx {onchain['created_tx']} --tx {onchain['tx_hash']} "
-        f"--payment-id {outcome.sample['payment_id']}"
+        f"--payment-id {outcome.sample['payment_id']} --treasury {onchain['treasury']}"
     )
 
 

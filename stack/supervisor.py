@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,10 +77,7 @@ class Supervisor:
         Raises:
             StackFailed: It exited, or did not answer in time.
         """
-        child = _Child(program, self._spawn(program), [time.monotonic()])
-        self._children.append(child)
-        self._write_state()
-        self._wait_until_healthy(child)
+        self.start_together([program])
 
     def start_together(self, programs: list[Program]) -> None:
         """Start programs that do not need one another, then wait for all of them.
@@ -87,10 +85,12 @@ class Supervisor:
         Raises:
             StackFailed: One exited, or did not answer in time.
         """
-        children = [
-            _Child(program, self._spawn(program), [time.monotonic()]) for program in programs
-        ]
-        self._children.extend(children)
+        children = []
+        for program in programs:
+            self._keep_previous_log(program)
+            child = _Child(program, self._spawn(program), [time.monotonic()])
+            children.append(child)
+            self._children.append(child)
         self._write_state()
         for child in children:
             self._wait_until_healthy(child)
@@ -141,6 +141,25 @@ class Supervisor:
         self._children.clear()
         self._state_file.unlink(missing_ok=True)
 
+    def _require_all_alive(self) -> None:
+        """While the stack starts, any exit ends the run: what starts next may wait for it."""
+        for child in self._children:
+            code = child.process.poll()
+            if code is not None:
+                raise StackFailed(
+                    f"{child.program.name} exited with {code} while the stack started:\n"
+                    f"{self._tail(child.program)}"
+                )
+
+    def log_of(self, name: str) -> Path:
+        """Where a program's output of this run goes."""
+        return self._logs / f"{name}.log"
+
+    def _keep_previous_log(self, program: Program) -> None:
+        log = self.log_of(program.name)
+        if log.exists():
+            log.replace(log.with_suffix(".previous.log"))
+
     def _spawn(self, program: Program) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [*_die_with_parent(program.stop_signal), *program.command],
@@ -158,22 +177,25 @@ class Supervisor:
     def _pump(self, program: Program, process: subprocess.Popen[str]) -> None:
         if process.stdout is None:
             return
-        with process.stdout, (self._logs / f"{program.name}.log").open("a") as log:
+        with process.stdout, self.log_of(program.name).open("a") as log:
             for line in process.stdout:
-                log.write(line)
-                log.flush()
-                if self._sink is not None:
-                    self._sink(program.name, line.rstrip("\n"))
+                # A full disk or a closed terminal must not stop the child: it would block, or fail
+                # where it logs.
+                with suppress(OSError, ValueError):
+                    log.write(line)
+                    log.flush()
+                self._show(program.name, line.rstrip("\n"))
+
+    def _show(self, name: str, line: str) -> None:
+        if self._sink is not None:
+            with suppress(OSError, ValueError):
+                self._sink(name, line)
 
     def _wait_until_healthy(self, child: _Child) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         answers = child.program.answers
         while answers is not None and not answers():
-            if child.process.poll() is not None:
-                raise StackFailed(
-                    f"{child.program.name} exited with {child.process.returncode} while starting:\n"
-                    f"{self._tail(child.program)}"
-                )
+            self._require_all_alive()
             if time.monotonic() > deadline:
                 raise StackFailed(
                     f"{child.program.name} did not answer in {START_TIMEOUT_S} s:\n"
@@ -182,11 +204,10 @@ class Supervisor:
             time.sleep(_POLL_S)
 
     def _report(self, name: str, line: str) -> None:
-        if self._sink is not None:
-            self._sink("supervisor", f"{name} {line}")
+        self._show("supervisor", f"{name} {line}")
 
     def _tail(self, program: Program) -> str:
-        path = self._logs / f"{program.name}.log"
+        path = self.log_of(program.name)
         if not path.exists():
             return "(no output)"
         return "\n".join(path.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
@@ -199,6 +220,18 @@ class Supervisor:
         whole = self._state_file.with_suffix(".new")
         whole.write_text(json.dumps(state))
         whole.replace(self._state_file)
+
+
+def supervisor_lives(directory: Path) -> bool:
+    """Whether the supervisor that wrote the directory's state file still runs."""
+    state_file = directory / STATE_FILE
+    if not state_file.exists():
+        return False
+    try:
+        os.kill(int(json.loads(state_file.read_text())["supervisor"]), 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _die_with_parent(stop_signal: signal.Signals) -> list[str]:

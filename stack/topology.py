@@ -125,7 +125,11 @@ class Topology:
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a service process: ours alone, not the caller's."""
-        kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _PASSED_ON or name.startswith("LASTRO_")
+        }
         secrets = self.secrets
         return {
             **kept,
@@ -202,32 +206,36 @@ class Topology:
         programs = []
         for network in NETWORKS:
             programs += [
-                self._service(f"{module}-{network.name}", (module,), network=network)
-                for module in ("indexer", "settlement")
+                self._service("indexer", _has_said("following_started"), network=network),
+                self._service("settlement", _has_said("lane_opened"), network=network),
             ]
         return [
             *programs,
-            self._service("http", ("offchain", "http"), answers=_is_ready(self.http_url)),
-            self._service("worker", ("offchain", "worker")),
-            self._service("cron", ("offchain", "cron")),
-            self._service("api", ("api",), answers=_is_ready(self.api_url, "/livez")),
+            self._service("offchain http", _is_ready(self.http_url)),
+            self._service("offchain worker", _has_said("worker_started")),
+            self._service("offchain cron", _has_said("cron_started")),
+            self._service("api", _is_ready(self.api_url, "/livez")),
         ]
 
     def _service(
         self,
-        name: str,
-        module: tuple[str, ...],
+        words: str,
+        health: Callable[[Path], Callable[[], bool]],
         *,
-        answers: Callable[[], bool] | None = None,
         network: Network | None = None,
     ) -> Program:
+        """One of our processes: ``python -m`` and these words; named by the last, and its chain."""
+        module = words.split()
+        name = module[-1]
         environment = self.environment()
         if network is not None:
+            name = f"{name}-{network.name}"
             environment |= {
                 "LASTRO_CHAIN": network.name,
                 "LASTRO_RPC_URLS": self.rpc_url(network),
             }
-        return Program(name, (sys.executable, "-m", *module), environment, answers)
+        log = self.directory / "logs" / f"{name}.log"
+        return Program(name, (sys.executable, "-m", *module), environment, health(log))
 
     def _fake_crowdsplit(self) -> Program:
         return Program(
@@ -248,16 +256,31 @@ class Topology:
                 self.secrets.crowdsplit_webhook_secret,
             ),
             self.environment(),
-            _is_ready(self.crowdsplit_url, "/api/health"),
+            _is_ready(self.crowdsplit_url, "/api/health")(self.directory),
             restarts=False,  # it keeps its payments in memory
         )
 
 
-def _is_ready(url: str, path: str = "/readyz") -> Callable[[], bool]:
+def _is_ready(url: str, path: str = "/readyz") -> Callable[[Path], Callable[[], bool]]:
+    """Health of a program that serves HTTP."""
+
     def answers() -> bool:
         try:
             return httpx.get(f"{url}{path}", timeout=HEALTH_TIMEOUT_S).is_success
         except httpx.HTTPError:
             return False
 
-    return answers
+    return lambda _log: answers
+
+
+def _has_said(event: str) -> Callable[[Path], Callable[[], bool]]:
+    """Health of a program that serves nothing: it has logged that its work began.
+
+    Where the caller asked for warnings only, running is all that can be known.
+    """
+    is_silent = os.environ.get("LASTRO_LOG_LEVEL") in {"WARNING", "ERROR"}
+
+    def in_log(log: Path) -> Callable[[], bool]:
+        return lambda: is_silent or (log.exists() and event in log.read_text(errors="replace"))
+
+    return in_log

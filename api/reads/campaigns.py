@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, false, func, select, true, tuple_
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from api.freshness import Snapshot
@@ -20,8 +20,8 @@ from indexer.tables import marks, treasuries
 from offchain.tables import campaigns, payment_attempts, pledges
 from settlement.tables import campaigns as settlements
 
-GIVEN_BACK = ("refunded", "dispute_lost")
-"""Claim statuses after which a captured payment no longer counts as raised."""
+COUNTED_CLAIMS = ("none", "disputed")
+"""Claim statuses of captured money that counts as raised: nobody gives it back, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,24 @@ _finality = finality_case(treasuries.c.block_number, marks.c.finalized_number)
 
 
 def _captured() -> LateralFromClause:
-    """Captured sum and count of one campaign, in its own currency."""
+    """Captured sum and count of one campaign, in its own currency; each pledge counts once.
+
+    A captured attempt is of its pledge's amount: any other is a mismatch.
+    """
+    is_paid = exists().where(
+        payment_attempts.c.pledge_id == pledges.c.id,
+        payment_attempts.c.fiat_status == "captured",
+        payment_attempts.c.claim_status.in_(COUNTED_CLAIMS),
+    )
     return (
         select(
-            func.coalesce(func.sum(payment_attempts.c.amount_minor), 0).label("captured_minor"),
+            func.coalesce(func.sum(pledges.c.amount_minor), 0).label("captured_minor"),
             func.count().label("contributions"),
         )
-        .select_from(payment_attempts.join(pledges, pledges.c.id == payment_attempts.c.pledge_id))
         .where(
             pledges.c.campaign_id == campaigns.c.id,
-            payment_attempts.c.currency == campaigns.c.currency,
-            payment_attempts.c.fiat_status == "captured",
-            payment_attempts.c.claim_status.not_in(GIVEN_BACK),
+            pledges.c.currency == campaigns.c.currency,
+            is_paid,
         )
         .lateral("captured")
     )

@@ -1,6 +1,7 @@
 """One JSON-RPC node over HTTP: requests, batches, and what counts as an answer."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,8 +11,9 @@ from indexer.chain.types import bytes_from_hex
 from indexer.errors import RpcError, RpcUnavailable
 
 TIMEOUT = httpx.Timeout(15, connect=3)
-HTTP_TOO_MANY_REQUESTS = 429
-HTTP_SERVER_ERROR = 500
+HTTP_BAD_REQUEST = 400
+"""The one HTTP error under which some providers put a JSON-RPC error that is meant for the caller
+(a logs range too wide); every other speaks of the node or of our account there."""
 
 Call = tuple[str, Sequence[object]]
 """Method and parameters."""
@@ -25,7 +27,8 @@ class _ErrorBody(msgspec.Struct, frozen=True):
 
 class _Answer(msgspec.Struct, frozen=True):
     id: int | None = None
-    result: msgspec.Raw = msgspec.Raw(b"null")
+    result: msgspec.Raw = msgspec.Raw()
+    """Empty when the answer has none, which is not the same as ``null``."""
     error: _ErrorBody | None = None
 
 
@@ -86,10 +89,18 @@ class Node:
             )
         except httpx.HTTPError as error:
             raise RpcUnavailable(f"{self.name} did not answer: {type(error).__name__}") from error
-        status = response.status_code
-        if status == HTTP_TOO_MANY_REQUESTS or status >= HTTP_SERVER_ERROR:
-            raise RpcUnavailable(f"{self.name} answered HTTP {status}")
+        if response.status_code == HTTP_BAD_REQUEST:
+            self._raise_error(response.content)
+        if not response.is_success:
+            raise RpcUnavailable(f"{self.name} answered HTTP {response.status_code}")
         return response.content
+
+    def _raise_error(self, body: bytes) -> None:
+        """Raise the JSON-RPC error that an HTTP error carries, if it carries one."""
+        with suppress(msgspec.DecodeError):
+            answer = _DECODE_ONE.decode(body)
+            if answer.error is not None:
+                self._accept(answer)
 
     def _one(self, body: bytes) -> _Answer:
         try:
@@ -97,12 +108,13 @@ class Node:
         except msgspec.DecodeError as error:
             raise RpcUnavailable(f"{self.name} answered no usable JSON-RPC") from error
 
-    @staticmethod
-    def _accept(answer: _Answer) -> msgspec.Raw:
+    def _accept(self, answer: _Answer) -> msgspec.Raw:
         if answer.error is not None:
             raise RpcError(
                 answer.error.code, answer.error.message, _revert_bytes(answer.error.data)
             )
+        if len(answer.result) == 0:
+            raise RpcUnavailable(f"{self.name} answered neither a result nor an error")
         return answer.result
 
 

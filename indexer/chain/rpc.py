@@ -1,10 +1,11 @@
-"""JSON-RPC over HTTP to one chain, through one or several nodes.
+"""JSON-RPC over HTTP to one chain: every method, with its answer as a value.
 
-The first healthy node is asked; one that fails to answer is passed over until the next failure. A
-node that answers with an error has answered: that is an ``RpcError``, and no other node is asked.
+Which node answers is the business of ``nodes``. An answer is read while its node is being asked, so
+that another node is asked when it has no usable shape.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -12,7 +13,8 @@ import msgspec
 from indexer.chain.blocks import FeeHistory, Header, Log, Receipt, Transaction
 from indexer.chain.networks import Network
 from indexer.chain.node import Call, Node
-from indexer.chain.source import Block
+from indexer.chain.nodes import Nodes
+from indexer.chain.source import Block, Opinion
 from indexer.chain.types import (
     Address,
     BlockHash,
@@ -30,7 +32,7 @@ from indexer.chain.wire import (
     WireReceipt,
     WireTransaction,
 )
-from indexer.errors import ConfigurationError, RpcError, RpcUnavailable
+from indexer.errors import RpcError, RpcUnavailable
 
 BATCH_SIZE = 100
 """Calls in one HTTP request; common providers refuse batches above 100 to 1,000."""
@@ -63,24 +65,29 @@ class ChainReader:
         Raises:
             ConfigurationError: There are none.
         """
-        if not urls:
-            raise ConfigurationError("no RPC URL is set: LASTRO_RPC_URLS needs at least one")
-        self.nodes = tuple(Node(url) for url in urls)
-        self._preferred = 0
+        self._nodes = Nodes(urls)
 
     @property
     def provider(self) -> str:
         """Name of the node asked first, without credentials."""
-        return self.nodes[self._preferred].name
+        return self._nodes.preferred.name
+
+    @property
+    def node_count(self) -> int:
+        """How many nodes are configured."""
+        return len(self._nodes)
 
     def close(self) -> None:
         """Close every connection."""
-        for node in self.nodes:
-            node.close()
+        self._nodes.close()
 
     def distrust(self) -> None:
         """Ask another node first from now on: this one's answer contradicted itself."""
-        self._preferred = (self._preferred + 1) % len(self.nodes)
+        self._nodes.distrust()
+
+    def require_network(self, network: Network) -> None:
+        """Use only nodes of this network, as ``check_chain_id`` says."""
+        self._nodes.require(network)
 
     def chain_id(self) -> int:
         """``eth_chainId``."""
@@ -88,20 +95,24 @@ class ChainReader:
 
     def block_by_number(self, block: Block) -> Header | None:
         """The header at a height or tag; None when the node has no such block."""
-        return _read(_HEADER, self._ask("eth_getBlockByNumber", _block(block), False), _header)
+        return self._nodes.first(lambda node: _block_at(node, block))
+
+    def opinions(self, number: BlockNumber) -> Iterator[Opinion]:
+        """What each node says stands at a height; a node is asked when its turn comes."""
+        for node, header in self._nodes.each(lambda node: _block_at(node, number)):
+            yield Opinion(node.name, header)
 
     def block_by_hash(self, block_hash: BlockHash) -> Header | None:
         """The header with this hash; None when the node does not have it."""
-        return _read(_HEADER, self._ask("eth_getBlockByHash", to_hex(block_hash), False), _header)
+        return self._ask(_HEADER, _header, "eth_getBlockByHash", to_hex(block_hash), False)
 
     def headers(self, numbers: Iterable[BlockNumber]) -> list[Header]:
         """The headers at these heights, in order; fewer when the chain ends before."""
         calls: list[Call] = [("eth_getBlockByNumber", (hex(n), False)) for n in numbers]
         found: list[Header] = []
         for start in range(0, len(calls), BATCH_SIZE):
-            chunk = calls[start : start + BATCH_SIZE]
-            for raw in self._ask_many(chunk):
-                header = _read(_HEADER, raw, _header)
+            read = partial(_blocks_of, calls=calls[start : start + BATCH_SIZE])
+            for header in self._nodes.first(read):
                 if header is None:
                     return found
                 found.append(header)
@@ -109,7 +120,7 @@ class ChainReader:
 
     def receipts(self, block_hash: BlockHash) -> list[Receipt] | None:
         """Every receipt of a block, in order; None when the node does not have the block."""
-        return _read(_RECEIPTS, self._ask("eth_getBlockReceipts", to_hex(block_hash)), _receipts)
+        return self._ask(_RECEIPTS, _receipts, "eth_getBlockReceipts", to_hex(block_hash))
 
     def logs(
         self,
@@ -137,9 +148,7 @@ class ChainReader:
         }
         if addresses is not None:
             wanted["address"] = [to_hex(address) for address in addresses]
-        return _read(
-            _LOGS, self._ask("eth_getLogs", wanted), lambda found: [log.value() for log in found]
-        )
+        return self._ask(_LOGS, lambda found: [log.value() for log in found], "eth_getLogs", wanted)
 
     def call(self, to: Address, data: bytes, block: Block = "latest") -> bytes:
         """``eth_call`` without a sender.
@@ -179,18 +188,26 @@ class ChainReader:
 
     def fee_history(self, blocks: int, percentiles: Sequence[float] = ()) -> FeeHistory:
         """Base fees of the newest ``blocks`` and the next, and tips at ``percentiles``."""
-        raw = self._ask("eth_feeHistory", hex(blocks), "latest", list(percentiles))
-        return _read(_FEE_HISTORY, raw, WireFeeHistory.value)
+        wanted = (hex(blocks), "latest", list(percentiles))
+        return self._ask(_FEE_HISTORY, WireFeeHistory.value, "eth_feeHistory", *wanted)
 
     def transaction_receipt(self, tx_hash: TxHash) -> Receipt | None:
         """The receipt of a mined transaction; None while it is not."""
-        raw = self._ask("eth_getTransactionReceipt", to_hex(tx_hash))
-        return _read(_RECEIPT, raw, lambda one: None if one is None else one.value())
+        return self._ask(
+            _RECEIPT,
+            lambda one: None if one is None else one.value(),
+            "eth_getTransactionReceipt",
+            to_hex(tx_hash),
+        )
 
     def transaction_by_hash(self, tx_hash: TxHash) -> Transaction | None:
         """The transaction, mined or in the node's pool; None when the node does not know it."""
-        raw = self._ask("eth_getTransactionByHash", to_hex(tx_hash))
-        return _read(_TRANSACTION, raw, lambda one: None if one is None else one.value())
+        return self._ask(
+            _TRANSACTION,
+            lambda one: None if one is None else one.value(),
+            "eth_getTransactionByHash",
+            to_hex(tx_hash),
+        )
 
     def send_raw(self, raw: bytes, *, url_index: int | None = None) -> TxHash:
         """Hand a signed transaction to one node.
@@ -203,72 +220,59 @@ class ChainReader:
             RpcUnavailable: No answer: the node may have it or not.
             RpcError: The node refused it; the words say why.
         """
-        if url_index is None:
-            answer = self._ask("eth_sendRawTransaction", to_hex(raw))
-        else:
-            answer = self.nodes[url_index].ask("eth_sendRawTransaction", to_hex(raw))
-        return TxHash(_read(_TEXT, answer, hash_from_hex))
+
+        def send(node: Node) -> TxHash:
+            return TxHash(
+                hash_from_hex(_TEXT.decode(node.ask("eth_sendRawTransaction", to_hex(raw))))
+            )
+
+        return self._nodes.first(send) if url_index is None else self._nodes.at(url_index, send)
 
     def send_raw_to_all(self, raw: bytes) -> list[TxHash | RpcError | RpcUnavailable]:
         """Hand a signed transaction to every node; one outcome per URL, in their order."""
         outcomes: list[TxHash | RpcError | RpcUnavailable] = []
-        for index in range(len(self.nodes)):
+        for index in range(len(self._nodes)):
             try:
                 outcomes.append(self.send_raw(raw, url_index=index))
             except (RpcError, RpcUnavailable) as refusal:
                 outcomes.append(refusal)
         return outcomes
 
-    def _ask(self, method: str, *parameters: object) -> msgspec.Raw:
-        return self._try_nodes(lambda node: node.ask(method, *parameters))
-
-    def _try_nodes(self, attempt: Callable[[Node], T]) -> T:
-        """Try every node once, the preferred first; remember the first that answers."""
-        first = self._preferred
-        failures: list[str] = []
-        for offset in range(len(self.nodes)):
-            index = (first + offset) % len(self.nodes)
-            try:
-                answer = attempt(self.nodes[index])
-            except RpcUnavailable as failure:
-                failures.append(str(failure))
-                continue
-            self._preferred = index
-            return answer
-        raise RpcUnavailable("; ".join(failures))
-
-    def _ask_many(self, calls: Sequence[Call]) -> list[msgspec.Raw]:
-        return self._try_nodes(lambda node: node.ask_many(calls))
+    def _ask(
+        self,
+        decoder: msgspec.json.Decoder[W],
+        convert: Callable[[W], T],
+        method: str,
+        *parameters: object,
+    ) -> T:
+        return self._nodes.first(
+            lambda node: convert(decoder.decode(node.ask(method, *parameters)))
+        )
 
     def _quantity(self, method: str, *parameters: object) -> int:
-        return _read(_TEXT, self._ask(method, *parameters), _integer)
+        return self._ask(_TEXT, _integer, method, *parameters)
 
     def _bytes(self, method: str, *parameters: object) -> bytes:
-        return _read(_TEXT, self._ask(method, *parameters), bytes_from_hex)
+        return self._ask(_TEXT, bytes_from_hex, method, *parameters)
 
 
 def check_chain_id(reader: ChainReader, network: Network) -> None:
-    """Make sure that every node that answers serves the configured chain.
+    """Make sure that every node serves the configured chain: now, or before its first use.
 
     Raises:
-        ConfigurationError: One serves another chain; names its URL and both ids.
+        ConfigurationError: One serves another chain; names its URL and both ids. A node that does
+            not answer now raises it later, in the first call that needs that node.
         RpcUnavailable: None answers.
     """
-    failures: list[str] = []
-    for node in reader.nodes:
-        try:
-            raw = node.ask("eth_chainId")
-        except RpcUnavailable as failure:
-            failures.append(str(failure))
-            continue
-        answered = _read(_TEXT, raw, _integer)
-        if answered != network.chain_id:
-            raise ConfigurationError(
-                f"{node.name} serves chain {answered}, but {network.name} is "
-                f"{network.chain_id}: mend LASTRO_RPC_URLS or LASTRO_CHAIN"
-            )
-    if len(failures) == len(reader.nodes):
-        raise RpcUnavailable("; ".join(failures))
+    reader.require_network(network)
+
+
+def _block_at(node: Node, block: Block) -> Header | None:
+    return _header(_HEADER.decode(node.ask("eth_getBlockByNumber", _block(block), False)))
+
+
+def _blocks_of(node: Node, *, calls: Sequence[Call]) -> list[Header | None]:
+    return [_header(_HEADER.decode(raw)) for raw in node.ask_many(calls)]
 
 
 def _header(wire: WireHeader | None) -> Header | None:
@@ -285,11 +289,3 @@ def _integer(text: str) -> int:
 
 def _block(block: Block) -> str:
     return block if isinstance(block, str) else hex(block)
-
-
-def _read(decoder: msgspec.json.Decoder[W], raw: msgspec.Raw, convert: Callable[[W], T]) -> T:
-    """Decode one result and turn it into a value; whatever does not fit is no answer at all."""
-    try:
-        return convert(decoder.decode(raw))
-    except (msgspec.DecodeError, ValueError) as error:
-        raise RpcUnavailable(f"a node's answer has an unexpected shape: {error}") from error

@@ -1,6 +1,7 @@
 """The surface of a chain that following and proving need; ``ChainReader`` has it, so has a fake."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from indexer.chain.blocks import Header, Log, Receipt
@@ -10,12 +11,31 @@ BlockTag = Literal["latest", "finalized", "safe", "pending", "earliest"]
 Block = BlockNumber | BlockTag
 
 
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one node says of one height."""
+
+    provider: str
+    """Name of the node, without credentials."""
+    header: Header | None
+    """As the node gave it, unchecked; None when it has no block there."""
+
+
 class BlockSource(Protocol):
     """What following a chain needs of it: the surface a fake chain stands in for."""
 
     @property
     def provider(self) -> str:
         """Name of the node that answers, without credentials."""
+        ...
+
+    @property
+    def node_count(self) -> int:
+        """How many nodes are configured, whether they answer or not."""
+        ...
+
+    def opinions(self, number: BlockNumber) -> Iterator[Opinion]:
+        """What each node says stands at a height, the preferred first; the silent are left out."""
         ...
 
     def block_by_number(self, block: Block) -> Header | None:

@@ -19,6 +19,10 @@ from indexer.chain.types import (
 
 _BLOOM_BYTES = 256
 _NO_HASH = "0x" + "00" * 32
+_NUMBER_END = 2**63
+"""Postgres counts blocks in 63 bits."""
+_TIMESTAMP_END = 253_402_300_800
+"""Year 10000, which no datetime reaches."""
 
 
 class _Wire(msgspec.Struct, rename="camel", frozen=True, gc=False):
@@ -67,10 +71,10 @@ class WireHeader(_Wire, frozen=True):
             hash_from_hex(self.receipts_root),
             _bloom(self.logs_bloom),
             _minimal(self.difficulty),
-            _minimal(self.number),
+            _minimal(self.number, below=_NUMBER_END),
             _minimal(self.gas_limit),
             _minimal(self.gas_used),
-            _minimal(self.timestamp),
+            _minimal(self.timestamp, below=_TIMESTAMP_END),
             bytes_from_hex(self.extra_data),
             hash_from_hex(self.mix_hash),
             bytes_from_hex(self.nonce),
@@ -225,9 +229,11 @@ def _optional_integer(text: str | None) -> int | None:
     return None if text is None else _integer(text)
 
 
-def _minimal(text: str) -> bytes:
+def _minimal(text: str, *, below: int | None = None) -> bytes:
     """An integer as RLP writes it: big-endian, no leading zero, empty for zero."""
     number = _integer(text)
+    if below is not None and number >= below:
+        raise ValueError(f"{text} is more than any chain has reached")
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 

@@ -32,11 +32,12 @@ def upgrade() -> None:
             END $$
             """
         )
+        # Since Postgres 16 whoever creates a role may administer it, but not yet act as it.
         op.execute(
             f"""
             DO $$ BEGIN
-                IF NOT pg_has_role(session_user, '{role}', 'MEMBER') THEN
-                    EXECUTE format('GRANT {role} TO %I', session_user);
+                IF NOT pg_has_role(session_user, '{role}', 'SET') THEN
+                    EXECUTE format('GRANT {role} TO %I WITH SET TRUE', session_user);
                 END IF;
             END $$
             """

@@ -246,6 +246,7 @@ def upgrade() -> None:
         sa.Column("intent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_block", sa.BigInteger(), nullable=True),
         sa.Column("sends", sa.Integer(), server_default="0", nullable=False),
         sa.Column("last_answer", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(

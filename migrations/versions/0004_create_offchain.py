@@ -382,6 +382,14 @@ def upgrade() -> None:
         """
     )
 
+    # The read role serves the public: no way from it to a person, a raw webhook or a request.
+    op.execute("REVOKE ALL ON offchain.backers, offchain.idempotency_keys FROM lastro_api")
+    op.execute("REVOKE ALL ON offchain.inbox FROM lastro_api")
+    op.execute(
+        "GRANT SELECT (id, gateway, state, tries, next_try_at, received_at, done_at)"
+        " ON offchain.inbox TO lastro_api"
+    )
+
 
 def downgrade() -> None:
     for table in ("ledger_transfers", "ledger_accounts", "attempt_events"):

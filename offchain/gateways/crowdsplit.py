@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -9,8 +10,14 @@ from typing_extensions import override
 
 from offchain.gateways import crowdsplit_webhooks as webhooks
 from offchain.gateways.crowdsplit_session import NAME, Session, require_success
-from offchain.gateways.crowdsplit_wire import payment_body, read_payment
-from offchain.gateways.errors import GatewayRefused, OutcomeUnknown
+from offchain.gateways.crowdsplit_wire import (
+    attempt_of_payment,
+    bare_id,
+    own_uuid,
+    payment_body,
+    read_payment,
+)
+from offchain.gateways.errors import GatewayRefused, GatewayUnavailable, OutcomeUnknown
 from offchain.gateways.types import (
     Gateway,
     NewPayment,
@@ -55,17 +62,26 @@ class CrowdSplit(Gateway):
             found = self.find_payment(new.attempt_id, since=new.created_at)
             if found is not None:
                 return found
-        observation = read_payment(require_success(reply).data)
+            # An earlier try is still at work there, or its payment is not listed yet.
+            raise OutcomeUnknown(f"{NAME} has this key but lists no payment of it yet")
+        data = require_success(reply).data
+        try:
+            observation = read_payment(data)
+        except GatewayUnavailable as error:
+            raise OutcomeUnknown(f"{NAME} created a payment: {error}") from None
         if observation is None:
             raise OutcomeUnknown(f"{NAME} created a payment but its reply names none")
         return observation
 
     @override
     def read_payment(self, provider_payment_id: str) -> Observation | None:
+        identifier = own_uuid(bare_id(provider_payment_id))
+        if identifier is None:  # no id of theirs, and nothing else belongs in a path
+            return None
         for _ in range(READ_TRIES):
-            reply = self._session.get(f"/transactions/{provider_payment_id}")
+            reply = self._session.get(f"/transactions/{identifier}")
             if reply.status != httpx.codes.NOT_FOUND:
-                return read_payment(require_success(reply).data)
+                return _payment(require_success(reply).data)
         return None
 
     @override
@@ -74,12 +90,11 @@ class CrowdSplit(Gateway):
         for page in range(FIND_PAGES_MAX):
             rows = self._page(page, since - CLOCK_SKEW)
             for row in rows:
-                observation = read_payment(row) if isinstance(row, Mapping) else None
-                if observation is not None and observation.attempt_id == attempt_id:
-                    return observation
+                if isinstance(row, Mapping) and attempt_of_payment(row) == attempt_id:
+                    return _payment(row)
             if len(rows) < PAGE:
-                break
-        return None
+                return None
+        raise GatewayUnavailable(f"{NAME} lists too many payments to look through")
 
     def _page(self, page: int, since: datetime) -> list[object]:
         params: dict[str, str | int] = {
@@ -97,6 +112,8 @@ class CrowdSplit(Gateway):
         """The customer that stands for a backer: created once per key, with no personal data."""
         body = {"email": f"{backer_id}@backers.invalid", "country_code": "BR"}
         reply = self._session.post("/customers", body, key=f"customer:{backer_id}")
+        if reply.status == httpx.codes.CONFLICT:  # another try is making the same customer
+            raise GatewayUnavailable(f"{NAME} is still making this customer")
         data = require_success(reply).data
         found = data.get("id") or data.get("customer_id")
         if not isinstance(found, str):
@@ -116,3 +133,15 @@ class CrowdSplit(Gateway):
     @override
     def close(self) -> None:
         self._session.close()
+
+
+def _payment(data: Mapping[str, Any]) -> Observation:
+    """Read what must be a payment.
+
+    Raises:
+        GatewayUnavailable: It is none.
+    """
+    observation = read_payment(data)
+    if observation is None:
+        raise GatewayUnavailable(f"{NAME} answered without a payment")
+    return observation

@@ -31,6 +31,8 @@ TOKEN_LIFE_MAX_S = 300
 TOKEN_SKEW_S = 60
 _MILLISECONDS_ABOVE = 86_400
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_LOCKED_OUT = frozenset({401, 403})
+"""Not about the request but about us: the payment is neither refused nor made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Session:
         """Write; repeated only with the same key.
 
         Raises:
-            GatewayUnavailable: No try was sent.
+            GatewayUnavailable: No try was sent, or the gateway would not let us in.
             OutcomeUnknown: A try was sent and its answer was lost.
         """
         return self._repeat(_Call("POST", path, body=body, key=key))
@@ -119,6 +121,9 @@ class Session:
             except httpx.HTTPError as error:
                 was_sent, reason = True, type(error).__name__
             else:
+                if response.status_code in _LOCKED_OUT:
+                    reason = f"HTTP {response.status_code} with a fresh token"
+                    break
                 reply = _reply(response)
                 if response.status_code not in _AGAIN and reply is not None:
                     return reply
@@ -230,14 +235,14 @@ def _reply(response: httpx.Response) -> Reply | None:
     """Read an answer; None when a success is not the JSON it must be."""
     try:
         return Reply(response.status_code, response.json())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None if response.is_success else Reply(response.status_code, None)
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:
     """Read ``Retry-After`` in either form; None when absent or unreadable."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         at = parsedate_to_datetime(text)

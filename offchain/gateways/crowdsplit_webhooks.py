@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from offchain.gateways.crowdsplit_wire import METADATA_ATTEMPT, bare_id, own_uuid
+from offchain.gateways.crowdsplit_wire import attempt_of_payment, bare_id, is_storable
 from offchain.gateways.types import SignatureRefusal, UnreadableWebhook, WebhookEvent
 
 TOLERANCE_S = 300
+STAMP_DIGITS_MAX = 12
+EVENT_ID_MAX = 255
 SIGNATURE_HEADERS = ("crowdsplit-signature", "x-oak-signature")
 TIMESTAMP_HEADER = "crowdsplit-timestamp"
 NOTIFICATION_HEADER = "crowdsplit-notification-id"
@@ -42,6 +43,8 @@ def verify(
     signatures = [value for key, value in fields if key == "v1"]
     stamp = stamps.pop() if len(stamps) == 1 else ""
     if not signatures or not (stamp.isascii() and stamp.isdigit()):
+        return "malformed"
+    if len(stamp) > STAMP_DIGITS_MAX:
         return "malformed"
     if folded.get(TIMESTAMP_HEADER, stamp).strip() != stamp:
         return "malformed"
@@ -74,14 +77,18 @@ def read(body: bytes) -> WebhookEvent:
         envelope = json.loads(body)
     except ValueError:
         raise UnreadableWebhook("the body is not JSON") from None
+    except RecursionError:
+        raise UnreadableWebhook("the body is nested too deeply") from None
     if not isinstance(envelope, dict):
         raise UnreadableWebhook("the body is not an object")
     identifier, event = envelope.get("id"), envelope.get("event")
     if not isinstance(identifier, str) or not identifier or not isinstance(event, str):
         raise UnreadableWebhook("the envelope lacks id or event")
+    if len(identifier) > EVENT_ID_MAX or not (is_storable(identifier) and is_storable(event)):
+        raise UnreadableWebhook("the envelope's id or event cannot be kept")
     data = envelope.get("data")
     payment = _payment_id(event.lower(), data) if isinstance(data, dict) else None
-    return WebhookEvent(bare_id(identifier), event, payment, _attempt_id(data))
+    return WebhookEvent(bare_id(identifier), event, payment, attempt_of_payment(data))
 
 
 def _payment_id(event: str, data: dict[str, Any]) -> str | None:
@@ -95,8 +102,3 @@ def _payment_id(event: str, data: dict[str, Any]) -> str | None:
     elif event.startswith(("payment.", "transaction.")):
         found = data.get("id")
     return bare_id(found) if isinstance(found, str) and found else None
-
-
-def _attempt_id(data: object) -> UUID | None:
-    metadata = data.get("metadata") if isinstance(data, dict) else None
-    return own_uuid(metadata.get(METADATA_ATTEMPT)) if isinstance(metadata, dict) else None

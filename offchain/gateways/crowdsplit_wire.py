@@ -10,11 +10,16 @@ from typing import Any
 from uuid import UUID
 
 from offchain.gateways.brcode import is_br_code
+from offchain.gateways.errors import GatewayUnavailable
 from offchain.gateways.types import ClaimEffect, FiatEffect, NewPayment, Observation
 
 METADATA_ATTEMPT = "lastro_attempt_id"
 _PIX_NAMES = ("qr_code", "pix_string", "emv", "brcode")
 _DEPTH_MAX = 8
+_VERSION_MAX = 2**31 - 1
+_AMOUNT_MAX = 2**63 - 1
+"""What our columns hold: any amount up to it can at least be kept as a mismatch."""
+_TEXT_MAX = 200
 _EFFECTS: dict[str, FiatEffect] = {
     "created": "awaiting",
     "initiated": "awaiting",
@@ -43,6 +48,11 @@ def own_uuid(value: object) -> UUID | None:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def is_storable(text: str) -> bool:
+    """Whether Postgres can hold a text: it holds neither NUL nor lone surrogates."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def payment_body(new: NewPayment, *, customer_id: str) -> dict[str, Any]:
@@ -80,34 +90,42 @@ def payment_body(new: NewPayment, *, customer_id: str) -> dict[str, Any]:
 
 
 def read_payment(data: Mapping[str, Any]) -> Observation | None:
-    """Read a payment or transaction; None when it is not one."""
+    """Read a payment or transaction; None when it is not one.
+
+    Raises:
+        GatewayUnavailable: It is one, but holds what no payment can: nothing of it is believed.
+    """
     identifier = data.get("id")
-    if not isinstance(identifier, str):
+    if not isinstance(identifier, str) or own_uuid(bare_id(identifier)) is None:
         return None
     source = _mapping(data.get("source"))
-    metadata = _mapping(data.get("metadata"))
-    status = str(data.get("status") or "").lower()
-    sub_status = str(data.get("sub_status") or data.get("subStatus") or "").lower()
+    status = _word(data.get("status"))
+    sub_status = _word(data.get("sub_status") or data.get("subStatus"))
     provider_response = data.get("provider_response")
     currency = source.get("currency")
     return Observation(
         provider_payment_id=bare_id(identifier),
-        attempt_id=own_uuid(metadata.get(METADATA_ATTEMPT)),
+        attempt_id=attempt_of_payment(data),
         effect=_effect(status, sub_status),
         provider_status=f"{status}/{sub_status}" if sub_status else status,
-        amount_minor=_integer(source.get("amount")),
+        amount_minor=_integer(source.get("amount"), _AMOUNT_MAX),
         received_minor=_first_integer(provider_response, "paid_amount"),
-        currency=currency.lower() if isinstance(currency, str) else None,
+        currency=_word(currency) if isinstance(currency, str) else None,
         claim=_claim(status, data),
         pix_code=_pix_code(data),
-        version=_integer(data.get("version")),
+        version=_integer(data.get("version"), _VERSION_MAX),
     )
+
+
+def attempt_of_payment(data: object) -> UUID | None:
+    """Read our name of a payment out of its metadata; None when it has none."""
+    return own_uuid(_mapping(_mapping(data).get("metadata")).get(METADATA_ATTEMPT))
 
 
 def error_code(body: object) -> str:
     """The gateway's own code of a refusal, or empty."""
     code = _mapping(body).get("error_code")
-    return code if isinstance(code, str) else ""
+    return code[:_TEXT_MAX] if isinstance(code, str) and is_storable(code) else ""
 
 
 def _effect(status: str, sub_status: str) -> FiatEffect:
@@ -134,7 +152,8 @@ def _pix_code(data: Mapping[str, Any]) -> str | None:
 
 
 def _first_integer(node: object, name: str) -> int | None:
-    return next((v for v in map(_integer, _values(node, name, _DEPTH_MAX)) if v is not None), None)
+    found = (_integer(value, _AMOUNT_MAX) for value in _values(node, name, _DEPTH_MAX))
+    return next((value for value in found if value is not None), None)
 
 
 def _values(node: object, name: str, depth: int) -> Iterator[object]:
@@ -151,8 +170,22 @@ def _values(node: object, name: str, depth: int) -> Iterator[object]:
             yield from _values(child, name, depth - 1)
 
 
-def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _integer(value: object, largest: int) -> int | None:
+    """An integer, None when it is something else; never one that our columns cannot hold."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    if abs(value) > largest:
+        # Dropping it would let a payment pass whose paid amount is absurd.
+        raise GatewayUnavailable("the gateway names a number out of range")
+    return value
+
+
+def _word(value: object) -> str:
+    """A status or currency, lower case; empty when absent."""
+    word = str(value or "").lower()
+    if len(word) > _TEXT_MAX or not is_storable(word):
+        raise GatewayUnavailable("the gateway names a word that cannot be kept")
+    return word
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from offchain.http import campaigns, health, payments, webhooks
+from offchain.http.idempotency import fingerprint_key
 from offchain.http.problems import install_problems
 from offchain.http.state import HttpState
 from offchain.jobs.bell import Bell, open_redis
@@ -34,6 +35,7 @@ def create_app(settings: HttpSettings, *, services: Services | None = None) -> F
         bell=Bell(open_redis(settings.redis_url_text)),
         operator_token=settings.operator_token,
         pix_lifetime=settings.pix_lifetime,
+        request_key=fingerprint_key(settings.operator_token.get_secret_value()),
     )
 
     @asynccontextmanager

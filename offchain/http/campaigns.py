@@ -6,13 +6,21 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from sqlalchemy import Connection, RowMapping
 
 from indexer.chain.networks import network_by_chain_id
 from indexer.chain.types import ChainId, to_checksum
-from offchain.campaigns import Conflict, NewCampaign, OnchainTerms, register
-from offchain.http.fields import AmountMinor, Body, CurrencyCode, SafeText, WalletText, read_wallet
+from offchain.campaigns import Conflict, NewCampaign, OnchainTerms, Over, register
+from offchain.http.fields import (
+    AmountMinor,
+    Body,
+    CurrencyCode,
+    Moment,
+    SafeText,
+    WalletText,
+    read_wallet,
+)
 from offchain.http.problems import FaultyField, ProblemError, invalid_request
 from offchain.http.state import HttpState, State, require_operator
 from offchain.money import Currency, MinorUnits, Money
@@ -22,9 +30,20 @@ DEFAULT_TREASURY_KIND = "payment-treasury"
 
 router = APIRouter(tags=["campaigns"])
 
+
+def _refuse_uuid(text: str) -> str:
+    """A slug that reads as an id would be looked up as one, and never be found."""
+    try:
+        UUID(text)
+    except ValueError:
+        return text
+    raise ValueError("must not read as a UUID")
+
+
 Slug = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", min_length=3, max_length=64),
+    AfterValidator(_refuse_uuid),
     Field(description="Name in URLs; lower-case words joined by dashes."),
 ]
 
@@ -40,8 +59,8 @@ class CampaignBody(Body):
     )
     goal_minor: AmountMinor
     currency: CurrencyCode
-    launch_at: AwareDatetime | None = None
-    deadline_at: AwareDatetime
+    launch_at: Moment | None = None
+    deadline_at: Moment
     settlement_mode: Literal["onchain", "fiat_only"]
     chain: str | None = Field(None, description="Network name; required when it settles on-chain.")
     treasury_kind: Literal["payment-treasury"] | None = None
@@ -94,8 +113,10 @@ def register_campaign(body: CampaignBody, state: State, response: Response) -> C
     new = _new_campaign(body, state)
     with state.services.engine.begin() as connection:
         done = register(connection, new, chains=state.services.chains, now=state.services.clock())
+        # Raised inside the transaction: what was inserted is rolled back.
+        if isinstance(done, Over):
+            raise invalid_request([FaultyField("must be in the future", pointer="#/deadline_at")])
         if isinstance(done, Conflict):
-            # Raised inside the transaction: what was inserted is rolled back.
             raise ProblemError(
                 HTTPStatus.CONFLICT,
                 "campaign-conflict",

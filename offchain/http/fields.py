@@ -1,9 +1,18 @@
 """Field types of request bodies: checked once, here, and never repeating what was sent."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+)
 
 from indexer.chain.types import Address, address_from_hex, to_checksum
 from offchain.money import MINOR_UNITS_MAX, read_currency
@@ -12,6 +21,8 @@ _DIGIT_RUN = re.compile(r"[0-9](?:[ .-]?[0-9]){12,18}")
 _PAN_LENGTHS = range(13, 20)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _NINE = 9
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2999, 12, 31, tzinfo=UTC)
 
 
 def is_card_number(text: str) -> bool:
@@ -62,6 +73,13 @@ def read_wallet(text: str) -> Address:
     return address
 
 
+def _moment(moment: datetime) -> datetime:
+    """Bring a time to UTC, away from the ends of the calendar, where that overflows."""
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("must lie between the years 2000 and 2999")
+    return moment.astimezone(UTC)
+
+
 def _wallet(text: str) -> str:
     return to_checksum(read_wallet(text))
 
@@ -81,6 +99,7 @@ CurrencyCode = Annotated[
     AfterValidator(_currency),
     Field(description="ISO 4217, any case."),
 ]
+Moment = Annotated[AwareDatetime, AfterValidator(_moment)]
 WalletText = Annotated[str, AfterValidator(_wallet), Field(description="0x address.")]
 
 

@@ -5,6 +5,7 @@ takes up an interrupted request makes the same thing and not a second one.
 """
 
 import hashlib
+import hmac
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,8 @@ from offchain.tables import idempotency_keys
 
 LOCK = timedelta(seconds=60)
 """Longer than the longest request; after it, an interrupted one may be taken up."""
+
+_FINGERPRINT_DOMAIN = b"lastro.request-fingerprint.v1"
 
 IdempotencyKey = Annotated[
     str,
@@ -60,9 +63,20 @@ class Replay:
     body: dict[str, Any]
 
 
-def hash_request(scope: str, canonical_body: str) -> bytes:
-    """Fingerprint a request, so that a key cannot be used for two."""
-    return hashlib.sha256(f"{scope}\n{canonical_body}".encode()).digest()
+def fingerprint_key(operator_token: str) -> bytes:
+    """Derive the key of request fingerprints from the operator's token.
+
+    With another token, a request that was begun before is no longer known as the same.
+    """
+    return hmac.digest(operator_token.encode(), _FINGERPRINT_DOMAIN, hashlib.sha256)
+
+
+def hash_request(key: bytes, scope: str, canonical_body: str) -> bytes:
+    """Fingerprint a request, so that an idempotency key cannot be used for two.
+
+    Keyed: whoever reads the table cannot try out which backer a body named.
+    """
+    return hmac.digest(key, f"{scope}\n{canonical_body}".encode(), hashlib.sha256)
 
 
 def begin(connection: Connection, scoped: Scoped) -> Begun | Replay:

@@ -61,6 +61,7 @@ _STATUS_OF: dict[RefusalKind, tuple[HTTPStatus, str]] = {
     "campaign_closed": (HTTPStatus.CONFLICT, "campaign-closed"),
     "not_live": (HTTPStatus.CONFLICT, "campaign-not-live"),
     "currency": (HTTPStatus.UNPROCESSABLE_ENTITY, "currency-not-taken"),
+    "pledge_paid": (HTTPStatus.CONFLICT, "pledge-paid"),
     "pledge": (HTTPStatus.UNPROCESSABLE_ENTITY, "pledge-does-not-fit"),
 }
 
@@ -129,7 +130,7 @@ class PaymentView(Body):
 )
 def create_payment(body: PaymentBody, state: State, key: IdempotencyKey) -> JSONResponse:
     """Create a payment; the same key and body again give the same answer."""
-    scoped = Scoped(SCOPE, key, hash_request(SCOPE, body.model_dump_json()))
+    scoped = Scoped(SCOPE, key, hash_request(state.request_key, SCOPE, body.model_dump_json()))
     now = state.services.clock()
     begun = _open(body, state, scoped, now)
     if isinstance(begun, Replay):

@@ -20,6 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from offchain.http.bodies import BODY_BYTES_MAX, BodyTooLarge, limited
+
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE_PREFIX = "urn:problem-type:lastro:"
 RETRY_AFTER_S = 2
@@ -116,15 +118,16 @@ def database_away() -> ProblemError:
 
 
 def install_problems(app: FastAPI) -> None:
-    """Make every error of ``app`` a problem document, and give every request a trace id."""
+    """Make every error of ``app`` a problem document; give every request a trace id and a limit."""
     app.add_middleware(RequestEdge)
     app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(BodyTooLarge, _on_body_too_large)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
 
 
 class RequestEdge:
-    """The edge of every request: a trace id in, and no exception out.
+    """The edge of every request: a trace id and a bounded body in, and no exception out.
 
     Postgres being away is 503 with ``Retry-After``; anything unforeseen is 500, logged by class and
     place only, because messages of libraries may hold values of the request.
@@ -147,7 +150,7 @@ class RequestEdge:
 
         with structlog.contextvars.bound_contextvars(trace_id=uuid.uuid4().hex):
             try:
-                await self.app(scope, receive, watched_send)
+                await self.app(scope, limited(scope, receive), watched_send)
             except (OperationalError, InterfaceError, PoolTimeoutError) as error:
                 _log.warning("database_unavailable", error=type(error).__name__)
                 problem = database_away()
@@ -178,6 +181,17 @@ async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ProblemError):
         raise error
     return problem_response(error)
+
+
+async def _on_body_too_large(_request: Request, _error: Exception) -> JSONResponse:
+    return problem_response(
+        ProblemError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "body-too-large",
+            title="The body is too large",
+            detail=f"At most {BODY_BYTES_MAX} bytes are taken.",
+        )
+    )
 
 
 async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:

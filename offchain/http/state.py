@@ -1,7 +1,7 @@
 """What the endpoints reach, and the checks that several of them share."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
@@ -14,8 +14,6 @@ from offchain.http.problems import ProblemError
 from offchain.jobs.bell import Bell
 from offchain.services import Services
 
-BODY_BYTES_MAX = 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class HttpState:
@@ -25,6 +23,8 @@ class HttpState:
     bell: Bell
     operator_token: SecretStr
     pix_lifetime: timedelta
+    request_key: bytes = field(repr=False)
+    """Key of the fingerprints of idempotent requests."""
 
 
 def state_of(request: Request) -> HttpState:
@@ -58,30 +58,3 @@ def require_operator(
             detail="Send it as Authorization: Bearer <token>.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-
-
-async def read_limited_body(request: Request) -> bytes:
-    """Read a body of bounded size, without buffering more than that.
-
-    Raises:
-        ProblemError: 413 when it is larger.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
-        raise body_too_large()
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise body_too_large()
-    return bytes(body)
-
-
-def body_too_large() -> ProblemError:
-    """The body is over the limit."""
-    return ProblemError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "body-too-large",
-        title="The body is too large",
-        detail=f"At most {BODY_BYTES_MAX} bytes are taken.",
-    )

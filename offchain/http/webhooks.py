@@ -4,6 +4,7 @@ Refusals come in a fixed order: 404 unknown gateway, 413 too large, 401 not genu
 fresh, 400 unreadable. A refused body is never stored, only counted.
 """
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
@@ -14,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from offchain.gateways.types import Gateway, UnreadableWebhook
+from offchain.http.bodies import BodyTooLarge
 from offchain.http.problems import ProblemError
-from offchain.http.state import HttpState, State, read_limited_body
+from offchain.http.state import HttpState, State
 from offchain.inbox.store import Stored, count_refusal, store
 
 router = APIRouter(tags=["webhooks"])
@@ -36,7 +38,7 @@ class Receipt(BaseModel):
 async def receive_webhook(gateway: str, request: Request, state: State) -> Receipt:
     """Receive a payment gateway's notification.
 
-    Asynchronous only to read the raw body with a limit; everything else runs in a thread.
+    Asynchronous only to read the raw body; everything else runs in a thread.
     """
     known = state.services.gateways.get(gateway)
     if known is None:
@@ -44,8 +46,8 @@ async def receive_webhook(gateway: str, request: Request, state: State) -> Recei
             HTTPStatus.NOT_FOUND, "unknown-gateway", detail="No gateway has this name."
         )
     try:
-        body = await read_limited_body(request)
-    except ProblemError:
+        body = await request.body()
+    except BodyTooLarge:
         await run_in_threadpool(_count, state, gateway, "too_large")
         raise
     stored = await run_in_threadpool(_take, state, known, dict(request.headers), body)
@@ -83,8 +85,11 @@ def _take(state: HttpState, gateway: Gateway, headers: dict[str, str], body: byt
             headers=evidence,
         )
     if stored.is_new:
-        _log.info("webhook_stored", gateway=gateway.name, inbox_id=stored.id, kind=event.event)
-        state.bell.ring(stored.id)
+        # It is stored: whatever fails from here on must not say otherwise to the sender.
+        with suppress(Exception):
+            state.bell.ring(stored.id)
+        with suppress(Exception):
+            _log.info("webhook_stored", gateway=gateway.name, inbox_id=stored.id, kind=event.event)
     return stored
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, exists, func, select, update
 from indexer.errors import LastroError, TransientError
 from offchain.gateways.types import Gateway, Observation, UnreadableWebhook, WebhookEvent
 from offchain.inbox.store import InboxId
-from offchain.payments.attempts import attempt_by_provider_id
+from offchain.payments.attempts import attempt_by_provider_id, read_attempt
 from offchain.payments.observing import Context, apply
 from offchain.services import Services
 from offchain.tables import inbox, payment_attempts
@@ -57,7 +57,8 @@ def claim(connection: Connection, *, limit: int, only: InboxId | None = None) ->
         .values(tries=inbox.c.tries + 1, next_try_at=func.now() + LEASE)
         .returning(inbox.c.id, inbox.c.gateway, inbox.c.body, inbox.c.tries, inbox.c.received_at)
     )
-    return [Claimed(*row) for row in rows]
+    # RETURNING keeps no order.
+    return sorted((Claimed(*row) for row in rows), key=lambda event: event.id)
 
 
 def work(services: Services, claimed: Claimed) -> Result:
@@ -74,16 +75,33 @@ def work(services: Services, claimed: Claimed) -> Result:
     except LastroError as error:
         _log.error("inbox_event_failed", inbox_id=claimed.id, error=type(error).__name__)
         return _retry(services, claimed, "new", f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - the edge of every event: the others go on
+        _log.error("inbox_event_failed", inbox_id=claimed.id, error=type(error).__name__)
+        return _retry(services, claimed, "new", type(error).__name__)
 
 
 def _observe(services: Services, gateway: Gateway, claimed: Claimed) -> Result:
     event = gateway.read_webhook(claimed.body)
-    if event.provider_payment_id is None:
+    if event.provider_payment_id is not None:
+        seen = gateway.read_payment(event.provider_payment_id)
+    elif event.attempt_id is not None:
+        seen = _read_by_attempt(services, gateway, event.attempt_id)
+    else:
         return _finish(services, claimed)
-    seen = gateway.read_payment(event.provider_payment_id)
     if seen is None:
         return _retry(services, claimed, "unmatched", "the gateway knows no such payment")
     return _apply(services, claimed, event, seen)
+
+
+def _read_by_attempt(services: Services, gateway: Gateway, attempt_id: UUID) -> Observation | None:
+    """Read the payment of an event that names only our attempt."""
+    with services.engine.begin() as connection:
+        attempt = read_attempt(connection, attempt_id)
+    if attempt is None or attempt.gateway != gateway.name:
+        return None
+    if attempt.provider_payment_id is None:
+        return gateway.find_payment(attempt.id, since=attempt.created_at)
+    return gateway.read_payment(attempt.provider_payment_id)
 
 
 def _apply(services: Services, claimed: Claimed, event: WebhookEvent, seen: Observation) -> Result:

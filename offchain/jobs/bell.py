@@ -1,4 +1,8 @@
-"""The wake-up bell: tell a worker that a webhook waits. Redis may be away, or forget."""
+"""The wake-up bell: tell a worker that a webhook waits. Redis may be away, or forget.
+
+Bells and the ticks of each sweep have a queue of their own. Workers serve the queues in turn, so
+that neither a burst of bells nor one slow sweep keeps another from its turn.
+"""
 
 import redis
 import structlog
@@ -6,7 +10,7 @@ from rq import Queue
 
 from offchain.inbox.store import InboxId
 
-QUEUE = "lastro"
+BELLS = "lastro-bells"
 RING = "offchain.jobs.entry.ring"
 RUN_SWEEP = "offchain.jobs.entry.run_sweep"
 CONNECT_TIMEOUT_S = 0.5
@@ -23,11 +27,16 @@ def open_redis(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S)
 
 
+def tick_queue(sweep: str) -> str:
+    """Name the queue of one sweep's ticks."""
+    return f"lastro-{sweep}"
+
+
 class Bell:
     """Rings for stored webhooks."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._queue = Queue(QUEUE, connection=client)
+        self._queue = Queue(BELLS, connection=client)
 
     def ring(self, inbox_id: InboxId) -> None:
         """Ask for one event to be worked off soon; a lost bell costs only latency."""

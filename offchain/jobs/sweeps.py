@@ -1,6 +1,7 @@
 """The bounded sweeps. Each finds what is due by the rows alone, so none depends on a message."""
 
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -34,7 +35,7 @@ from offchain.tables import campaigns, payment_attempts, pledges
 INBOX_MAX = 500
 POLL_MAX = 200
 EXPIRE_MAX = 200
-HAND_OVER_MAX = 500
+HAND_OVER_PAGE = 500
 FEEDBACK_PAGE = 500
 FEEDBACK_MAX = 20_000
 CLAIM_CHUNK = 20
@@ -42,8 +43,8 @@ CLAIM_CHUNK = 20
 POLL_GAP_MAX = timedelta(hours=1)
 POLL_GAP_PER_AGE = 4
 """A payment is read again after a quarter of its age: often while young, hourly in the end."""
-LATE_MONEY_WINDOW = timedelta(days=4)
-"""How long an ended attempt is still asked about: PIX money may come days late."""
+LATE_MONEY_WINDOW = timedelta(days=3)
+"""How long past its expiry an ended attempt is still asked about: PIX money may come days late."""
 CREATE_IN_FLIGHT = timedelta(seconds=60)
 """An attempt without a gateway id may still be at its gateway."""
 NEVER_CREATED_AFTER = timedelta(hours=1)
@@ -62,8 +63,10 @@ def inbox_sweep(runtime: Runtime, budget: Budget) -> int:
         with services.engine.begin() as connection:
             claimed = claim(connection, limit=CLAIM_CHUNK)
         for event in claimed:
+            if budget.is_spent():  # what is left is due again after its lease
+                return worked
             work(services, event)
-        worked += len(claimed)
+            worked += 1
         if len(claimed) < CLAIM_CHUNK:
             break
     return worked
@@ -108,11 +111,7 @@ def handover_sweep(runtime: Runtime, budget: Budget) -> int:
     """Hand captured payments over that settlement could not take before."""
     services = runtime.services
     done = 0
-    with services.engine.begin() as connection:
-        waiting = connection.execute(_not_handed_over().limit(HAND_OVER_MAX)).scalars().all()
-    for attempt_id in waiting:
-        if budget.is_spent():
-            break
+    for attempt_id in _waiting_for_settlement(services, budget):
         with services.engine.begin() as connection:
             locked = connection.execute(
                 select(_attempts.id)
@@ -123,6 +122,27 @@ def handover_sweep(runtime: Runtime, budget: Budget) -> int:
                 refusal = hand_over(connection, attempt_id, chains=services.chains, source="clock")
                 done += refusal is None
     return done
+
+
+def _waiting_for_settlement(services: Services, budget: Budget) -> Iterator[UUID]:
+    """Every attempt that waits, from a random place on and round.
+
+    However many can never be handed over, and however short the budget is, each has its turn.
+    """
+    start = uuid.uuid4()
+    for part in (_attempts.id > start, _attempts.id <= start):
+        page: ColumnElement[bool] = part
+        while not budget.is_spent():
+            with services.engine.begin() as connection:
+                query = _not_handed_over().where(page).limit(HAND_OVER_PAGE)
+                waiting = connection.execute(query).scalars().all()
+            for attempt_id in waiting:
+                if budget.is_spent():
+                    return
+                yield attempt_id
+            if len(waiting) < HAND_OVER_PAGE:
+                break
+            page = part & (_attempts.id > waiting[-1])
 
 
 def chain_feedback(runtime: Runtime, budget: Budget) -> int:
@@ -180,7 +200,7 @@ def _is_due(now: datetime, poll_gap: timedelta) -> ColumnElement[bool]:
     is_time = extract("epoch", present - last_read) >= gap_s
     is_open = _attempts.fiat_status.in_(("created", "awaiting", "authorized"))
     may_be_late = _attempts.fiat_status.in_(("failed", "expired", "canceled")) & (
-        _attempts.created_at > now - LATE_MONEY_WINDOW
+        func.coalesce(_attempts.expires_at, _attempts.created_at) > now - LATE_MONEY_WINDOW
     )
     is_at_gateway = _attempts.provider_payment_id.is_not(None) | (
         _attempts.created_at < now - CREATE_IN_FLIGHT
@@ -248,5 +268,5 @@ def _not_handed_over() -> Select[UUID]:
             _attempts.chain_status == "none",
             campaigns.c.settlement_mode == "onchain",
         )
-        .order_by(_attempts.captured_at)
+        .order_by(_attempts.id)
     )

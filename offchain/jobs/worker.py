@@ -11,10 +11,12 @@ from types import FrameType
 import redis
 import structlog
 from rq import Queue, SimpleWorker
+from rq.worker import DequeueStrategy
 from typing_extensions import override
 
-from offchain.jobs.bell import QUEUE, open_redis
+from offchain.jobs.bell import BELLS, open_redis, tick_queue
 from offchain.jobs.runtime import Runtime, install
+from offchain.jobs.sweeps import SWEEPS
 from offchain.services import open_services
 from offchain.settings import WorkerSettings
 
@@ -52,13 +54,20 @@ def serve(settings: WorkerSettings) -> None:
         services.close()
 
 
+def make_worker(client: redis.Redis) -> _Worker:
+    """Make a worker of every queue; run it in turn over them (``ROUND_ROBIN``)."""
+    names = (BELLS, *map(tick_queue, SWEEPS))
+    worker = _Worker([Queue(name, connection=client) for name in names], connection=client)
+    worker.log_job_description = False
+    return worker
+
+
 def _work_once(client: redis.Redis) -> bool:
     """Work until the worker ends; whether it was asked to."""
     try:
-        worker = _Worker([Queue(QUEUE, connection=client)], connection=client)
-        worker.log_job_description = False
+        worker = make_worker(client)
         _log.info("worker_started")
-        worker.work(logging_level="WARNING")
+        worker.work(logging_level="WARNING", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
     except redis.RedisError as error:
         _log.warning("worker_lost_redis", error=type(error).__name__)
         return False

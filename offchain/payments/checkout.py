@@ -23,7 +23,9 @@ from offchain.payments.observing import Context, apply
 from offchain.tables import backers, campaigns, payment_attempts, pledges
 from settlement.queries import campaign_onchain
 
-RefusalKind = Literal["campaign_unknown", "campaign_closed", "not_live", "currency", "pledge"]
+RefusalKind = Literal[
+    "campaign_unknown", "campaign_closed", "not_live", "currency", "pledge", "pledge_paid"
+]
 
 _MONEY_EFFECTS = frozenset({"captured", "unknown"})
 
@@ -85,6 +87,8 @@ def open_attempt(
     pledge_id = _pledge(connection, campaign, order, backer)
     if pledge_id is None:
         return Refusal("pledge", "no pledge of this backer, campaign and amount has this id")
+    if order.pledge_id is not None and _is_paid(connection, pledge_id):
+        return Refusal("pledge_paid", "this pledge is paid already")
     connection.execute(
         insert(payment_attempts).values(
             id=attempt_id,
@@ -222,6 +226,16 @@ def _pledge(
         )
     )
     return pledge_id
+
+
+def _is_paid(connection: Connection, pledge_id: UUID) -> bool:
+    """Whether a pledge has money that nobody gives back."""
+    paid = select(payment_attempts.c.id).where(
+        payment_attempts.c.pledge_id == pledge_id,
+        payment_attempts.c.fiat_status == "captured",
+        payment_attempts.c.claim_status.in_(("none", "disputed")),
+    )
+    return connection.execute(paid.limit(1)).first() is not None
 
 
 def _require(attempt: Attempt | None) -> Attempt:

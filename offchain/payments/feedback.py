@@ -122,7 +122,12 @@ def _note(connection: Connection, attempt: Attempt, verdict: Verdict) -> None:
     if reason != attempt.review_reason:
         connection.execute(
             update(payment_attempts)
-            .where(payment_attempts.c.id == attempt.id)
+            .where(
+                payment_attempts.c.id == attempt.id,
+                # Since it was read, a claim may have put its own reason there.
+                payment_attempts.c.version == attempt.version,
+                payment_attempts.c.claim_status == "none",
+            )
             .values(review_reason=reason)
         )
 

@@ -3,8 +3,9 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
+from offchain.tables import payment_attempts
 from tests.api import builders as b
 from tests.api import chain_rows as c
 
@@ -41,6 +42,32 @@ def test_campaign_joins_gateway_settlement_and_chain(login_engine: Engine, get: 
     assert raised["finalized"]["display"] == "50.00"
     assert (raised["payments_confirmed"], raised["payments_finalized"]) == (2, 1)
     assert raised["symbol"] == "tBRLA"
+
+
+def test_campaign_counts_what_is_raised_once_a_pledge_and_not_what_is_given_back(
+    login_engine: Engine, get: Get
+) -> None:
+    with login_engine.begin() as rows:
+        c.add_marks(rows)
+        campaign_id = b.add_campaign(rows)
+        paid = b.add_contribution(rows, campaign_id, amount_minor=5_000)
+        again = b.add_contribution(
+            rows, campaign_id, amount_minor=5_000, claim_status="refund_pending"
+        )
+        twice = b.pledge_of(rows, paid)
+        for claim in ("refund_pending", "disputed"):
+            rows.execute(
+                update(payment_attempts)
+                .where(payment_attempts.c.id == again)
+                .values(pledge_id=twice, claim_status=claim)
+            )
+        b.add_contribution(rows, campaign_id, amount_minor=300, claim_status="disputed")
+        for lost in ("refund_pending", "partially_refunded", "refunded", "dispute_lost"):
+            b.add_contribution(rows, campaign_id, amount_minor=77, claim_status=lost)
+
+    raised = get("/v1/campaigns/solar")["raised"]
+
+    assert (raised["captured"]["raw"], raised["contributions"]) == ("5300", 2)
 
 
 def test_campaign_has_no_chain_parts_when_fiat_only(login_engine: Engine, get: Get) -> None:

@@ -57,8 +57,9 @@ def up(environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         assert process.poll() is None, log.read_text()[-3000:]
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(120)
 
 
 def lastro(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,6 +87,12 @@ def live_campaigns(environment: Mapping[str, str]) -> int:
     return sum(item["onchain"]["state"] == "live" for item in (found or {"items": []})["items"])
 
 
+def finalized_block(environment: Mapping[str, str]) -> int:
+    found = api(environment, "/v1/status")
+    (celo, *_) = (found or {"as_of": [{}]})["as_of"] or [{}]
+    return int(celo.get("finalized_block") or 0)
+
+
 def test_stack_keeps_its_campaigns_and_chains_when_started_again(
     environment: dict[str, str],
 ) -> None:
@@ -103,9 +110,36 @@ def test_stack_keeps_its_campaigns_and_chains_when_started_again(
         ledger = lastro(environment, "ledger", "trial-balance", "--json")
         assert json.loads(ledger.stdout)["balanced"] is True
     assert process.returncode == 130
-    with up(environment):
-        assert campaigns(environment) == first
-        assert live_campaigns(environment) == 2
+    for _ in range(2):
+        with up(environment) as process:
+            assert campaigns(environment) == first
+            assert live_campaigns(environment) == 2
+        assert process.returncode == 130
+
+
+def test_stack_says_how_to_go_on_when_a_chain_was_killed_before_it_saved(
+    environment: dict[str, str],
+) -> None:
+    state = Path(environment["LASTRO_DATA_DIR"]) / "up"
+    with up(environment) as process:
+        seen = eventually(lambda: finalized_block(environment), timeout_s=60)
+        chain = json.loads((state / "processes.json").read_text())["programs"]["celo-local"]
+        os.kill(chain, signal.SIGKILL)
+        assert process.wait(120) == 1
+    assert seen > 0
+    (state / "celo-local.state.json").unlink(missing_ok=True)
+    refused = lastro(environment, "up")
+    assert refused.returncode == 2
+    assert "was killed before it saved" in refused.stderr
+
+
+def test_stack_deletes_nothing_that_it_did_not_make(environment: dict[str, str]) -> None:
+    mine = Path(environment["LASTRO_DATA_DIR"]) / "demo" / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("precious")
+    refused = lastro(environment, "demo", "--once")
+    assert refused.returncode == 2
+    assert mine.read_text() == "precious"
 
 
 def test_stack_refuses_a_node_of_another_chain(environment: dict[str, str], tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ ARGUMENTS = {
     "bytes32[]": st.lists(st.binary(min_size=32, max_size=32), max_size=5).map(tuple),
     "uint256": st.integers(0, 2**256 - 1),
     "bool": st.booleans(),
-    "string": st.text(max_size=20),
+    "string": st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20),
 }
 
 

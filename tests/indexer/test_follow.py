@@ -5,9 +5,16 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine
 
+import indexer.follow
 from indexer.chain.types import PaymentId
-from indexer.errors import ChainContradiction, InvariantError
-from indexer.queries import campaign_by_identifier, payments_by_id, read_marks, treasury_of_campaign
+from indexer.errors import ChainContradiction
+from indexer.events import PROTOCOL_EVENTS
+from indexer.queries import (
+    campaign_by_identifier,
+    payments_by_id,
+    read_marks,
+    treasury_of_campaign,
+)
 from indexer.tables import blocks, logs, marks, payments, ranges, reorgs, token_transfers
 from tests.support.fake_chain import FakeChain, FakeLog
 from tests.support.indexing import (
@@ -19,6 +26,8 @@ from tests.support.indexing import (
     catch_up,
     follower_of,
     forget_all,
+    marks_of,
+    mine_empty,
     mine_treasury,
     rows_of,
     state_of,
@@ -26,7 +35,7 @@ from tests.support.indexing import (
 from tests.support.protocol_logs import (
     PLATFORM,
     address,
-    batch_confirmed,
+    log_of,
     payment_cancelled,
     payment_confirmed,
     payment_created,
@@ -36,11 +45,6 @@ from tests.support.protocol_logs import (
 )
 
 OTHER_PAYMENT = PaymentId(b"q" * 32)
-
-
-def mine_empty(chain: FakeChain, count: int) -> None:
-    for _ in range(count):
-        chain.mine()
 
 
 def test_step_writes_facts_and_cursor_when_a_payment_is_confirmed(
@@ -75,26 +79,6 @@ def test_step_writes_facts_and_cursor_when_a_payment_is_confirmed(
     assert seen is not None
     assert seen.indexed == chain.head.stamp
     assert [row["amount"] for row in rows_of(engine, token_transfers)] == [7]
-
-
-def test_payment_becomes_final_when_the_finalized_tag_passes_its_block(
-    engine: Engine, chain: FakeChain
-) -> None:
-    mine_treasury(chain)
-    chain.mine([payment_created(TREASURY, PAYMENT)])
-    chain.mine([batch_confirmed(TREASURY, OTHER_PAYMENT, PAYMENT)])
-    follower = follower_of(engine, chain)
-    catch_up(follower)
-    mine_empty(chain, chain.finality_lag)
-    catch_up(follower)
-    with engine.connect() as connection:
-        found = payments_by_id(connection, chain_id=CHAIN, treasury=TREASURY, payment_ids=[PAYMENT])
-        seen = read_marks(connection, CHAIN)
-    assert found[PAYMENT].is_final
-    assert found[PAYMENT].confirmed_ordinal == 1
-    assert seen is not None
-    assert seen.finalized is not None
-    assert seen.finalized.number == chain.finalized_height
 
 
 def test_final_empty_blocks_are_forgotten_when_the_mark_passes(
@@ -173,25 +157,75 @@ def test_lower_head_is_no_reorg_when_no_hash_is_contradicted(
     assert [row["indexed_number"] for row in rows_of(engine, marks)] == [6]
 
 
-def test_writer_halts_when_a_finalized_block_changes(engine: Engine, chain: FakeChain) -> None:
+def test_orphaned_facts_are_undone_when_history_grew_past_our_tip_during_a_downtime(
+    engine: Engine, chain: FakeChain
+) -> None:
+    """Filtered logs are not linked to what was read before: the tip's own hash must be asked."""
     mine_treasury(chain)
-    mine_empty(chain, 12)
+    chain.mine([payment_created(TREASURY, PAYMENT)])
+    mine_empty(chain, 9)
+    chain.mine([payment_confirmed(TREASURY, PAYMENT)])
+    catch_up(follower_of(engine, chain))
+    assert [row["state"] for row in rows_of(engine, payments)] == ["confirmed"]
+
+    chain.fork(1)
+    mine_empty(chain, 40)
+    catch_up(follower_of(engine, chain, header_scan_blocks_max=20))
+
+    assert [row["state"] for row in rows_of(engine, payments)] == ["created"]
+    (reorg,) = rows_of(engine, reorgs)
+    assert [fact["fact"] for fact in reorg["orphaned_facts"]] == ["confirmed"]
+
+
+def test_head_is_noted_when_the_step_then_fails(engine: Engine, chain: FakeChain) -> None:
+    mine_treasury(chain)
     follower = follower_of(engine, chain)
     catch_up(follower)
-    before = state_of(engine)
-    chain.fork(chain.finality_lag + 2)
-    mine_empty(chain, chain.finality_lag + 4)
-
-    with pytest.raises(InvariantError, match="finalized block 5 changed"):
+    chain.mine([payment_created(TREASURY, PAYMENT)])
+    chain.drops_log_from_receipts = True
+    mine_empty(chain, 200)
+    with pytest.raises(ChainContradiction):
         follower.step()
+    seen = marks_of(engine)
+    assert (seen.head_number, seen.indexed and seen.indexed.number) == (202, 1)
 
-    assert state_of(engine) == before
-    with engine.connect() as connection:
-        seen = read_marks(connection, CHAIN)
-    assert seen is not None
-    assert seen.degraded_reason is not None
-    with pytest.raises(InvariantError, match="halted earlier"):
-        follower_of(engine, chain)
+
+def test_marks_stay_fresh_when_the_head_stands_still(
+    engine: Engine, chain: FakeChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer.follow, "NOTE_INTERVAL_S", 0.0)
+    follower = follower_of(engine, chain)
+    catch_up(follower)
+    before = marks_of(engine).updated_at
+    follower.step()
+    after = marks_of(engine).updated_at
+    assert before is not None
+    assert after is not None
+    assert after > before
+
+
+def test_log_is_kept_as_undecodable_when_its_string_holds_nul(
+    engine: Engine, chain: FakeChain
+) -> None:
+    """Anybody may emit it, and Postgres stores no NUL in text or JSON."""
+    event = next(one for one in PROTOCOL_EVENTS if one.name == "PlatformLineItemTypeSet")
+    flags = ("countsTowardGoal", "applyProtocolFee", "canRefund", "instantTransfer")
+    chain.mine(
+        [
+            log_of(
+                event,
+                address("stranger"),
+                platformHash=bytes(32),
+                typeId=bytes(32),
+                label="a\0b",
+                **dict.fromkeys(flags, True),
+            )
+        ]
+    )
+    catch_up(follower_of(engine, chain))
+    (row,) = rows_of(engine, logs)
+    assert not row["claimed"]
+    assert "NUL" in row["arguments"]["undecodable"]
 
 
 def test_nothing_is_written_when_receipts_lack_a_log(engine: Engine, chain: FakeChain) -> None:

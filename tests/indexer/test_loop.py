@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from indexer.errors import InvariantError
 from indexer.follow import Follower
@@ -34,7 +35,7 @@ def looping(engine: Engine, chain: FakeChain) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -49,10 +50,10 @@ def test_loop_goes_on_when_the_node_stops_lying(engine: Engine) -> None:
     chain.mine([campaign_created(address("campaign"), b"i" * 32)])
     chain.drops_log_from_receipts = True
     with looping(engine, chain):
-        eventually(lambda: chain.distrusted > 0, what="the lie is found")
+        eventually(lambda: chain.distrusted > 0, timeout_s=60, what="the lie is found")
         assert rows_of(engine, blocks) == []
         chain.drops_log_from_receipts = False
-        eventually(lambda: indexed(engine) == 1, what="the block is written")
+        eventually(lambda: indexed(engine) == 1, timeout_s=60, what="the block is written")
 
 
 def test_loop_takes_the_lock_again_when_postgres_ends_its_session(
@@ -61,16 +62,16 @@ def test_loop_takes_the_lock_again_when_postgres_ends_its_session(
     chain = FakeChain()
     chain.mine()
     with looping(engine, chain):
-        eventually(lambda: indexed(engine) == 1, what="it follows")
+        eventually(lambda: indexed(engine) == 1, timeout_s=60, what="it follows")
         with login_engine.begin() as connection:
             connection.execute(
                 text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             )
         chain.mine()
-        eventually(lambda: indexed(engine) == 2, what="it follows again")
+        eventually(lambda: indexed(engine) == 2, timeout_s=60, what="it follows again")
 
 
 def test_loop_stops_when_a_promise_is_broken(engine: Engine) -> None:
@@ -110,3 +111,41 @@ def test_backoff_doubles_up_to_its_cap_and_starts_again() -> None:
     assert pauses[-1] == BACKOFF_MAX_S
     backoff.reset()
     assert backoff.next_s() == 0.25
+
+
+def test_failure_is_news_when_its_reason_changes_or_all_was_well_between() -> None:
+    backoff = Backoff()
+    said = [backoff.is_news(reason) for reason in ("down", "down", "403", "403", "down")]
+    assert said == [True, False, True, False, True]
+    backoff.reset()
+    assert backoff.is_news("down")
+
+
+def test_pauses_start_small_again_when_postgres_failed_long_ago(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each loss of the session is its own: a month of good steps lies between."""
+    chain, stop = FakeChain(), Event()
+    follower = Follower(
+        engine, chain, network=NETWORK, deployment=deployment(chain.blocks[0].header.hash)
+    )
+    pauses: list[float] = []
+    steps = iter([True, False] * 4)
+
+    def step() -> bool:
+        succeeded = next(steps, None)
+        if succeeded is None:
+            stop.set()
+        elif not succeeded:
+            raise OperationalError("SELECT 1", {}, ConnectionError("gone"))
+        return True
+
+    def next_s(self: Backoff) -> float:
+        self.failures += 1
+        pauses.append(self.failures)
+        return 0.0
+
+    monkeypatch.setattr(follower, "step", step)
+    monkeypatch.setattr(Backoff, "next_s", next_s)
+    run(follower, engine, chain_id=CHAIN, poll_interval_s=0.01, stop=stop)
+    assert pauses == [1, 1, 1, 1]

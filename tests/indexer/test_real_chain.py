@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from indexer.chain.deployments import Deployment
 from indexer.chain.rpc import ChainReader
@@ -220,20 +220,31 @@ def test_second_process_takes_over_at_once_when_the_first_is_killed(
         return what in (tmp_path / f"{name}.log").read_text()
 
     first = start_indexer("first")
-    eventually(lambda: indexed() == 5, what="the first follows")
+    eventually(lambda: indexed() == 5, timeout_s=60, what="the first follows")
     second = start_indexer("second")
-    eventually(lambda: says("second", "writer_lock_awaited"), what="the second waits")
+    eventually(lambda: says("second", "writer_lock_awaited"), timeout_s=60, what="the second waits")
     site.emit(payment_created(site.treasury, PAYMENT))
-    eventually(lambda: indexed() == 6, what="the first goes on")
+    eventually(lambda: indexed() == 6, timeout_s=60, what="the first goes on")
 
     first.send_signal(signal.SIGKILL)
     site.emit(payment_confirmed(site.treasury, PAYMENT))
-    eventually(lambda: indexed() == 7, timeout_s=5, what="the second takes over")
+    eventually(lambda: indexed() == 7, timeout_s=60, what="the second takes over")
     assert [row["state"] for row in rows_of(engine, payments)] == ["confirmed"]
     assert len(rows_of(engine, logs)) == 4
 
     second.send_signal(signal.SIGTERM)
-    assert second.wait(10) == 0
+    assert second.wait(60) == 0
+
+
+def test_process_says_what_postgres_refused_when_the_schema_is_another(
+    start_indexer: Callable[[str], subprocess.Popen[bytes]], login_engine: Engine, tmp_path: Path
+) -> None:
+    with login_engine.begin() as connection:
+        connection.execute(text("ALTER TABLE chain.blocks DROP COLUMN parent_hash"))
+    assert start_indexer("refusing").wait(60) == 2
+    said = (tmp_path / "refusing.log").read_text()
+    assert "Postgres refused a statement (UndefinedColumn)" in said
+    assert "Traceback" not in said
 
 
 def test_process_refuses_when_the_record_is_of_another_chain(
@@ -242,5 +253,5 @@ def test_process_refuses_when_the_record_is_of_another_chain(
     record = tmp_path / "celo-local.json"
     raw = json.loads(record.read_text())
     record.write_text(json.dumps(raw | {"genesis_hash": "0x" + "11" * 32}))
-    assert start_indexer("refusing").wait(15) == 2
+    assert start_indexer("refusing").wait(60) == 2
     assert "is of another chain" in (tmp_path / "refusing.log").read_text()

@@ -1,17 +1,20 @@
 """Which payments a trial drops, tried against a real treasury."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from eth_hash.auto import keccak
 
+from indexer.chain.rpc import ChainReader
 from indexer.chain.types import Address, PaymentId, TokenAmount, to_hex
+from indexer.errors import RpcError
 from settlement import calldata
 from settlement.batching import Limits
 from settlement.kinds import kind_named
-from settlement.preflight import Call, Passed, try_batch
+from settlement.preflight import Call, Passed, Shortage, try_batch
 from settlement.types import DueRequest
 from tests.settlement.builders import due
 from tests.settlement.world import World
@@ -111,4 +114,26 @@ def test_try_batch_confirms_nothing_when_tokens_are_missing(
     expiration = datetime.now(UTC) + timedelta(days=1)
     send(world, treasury, calldata.create_payments([created], expiration))
     call = Call(treasury, KIND.confirm_calldata, KIND.confirm_gas)
-    assert try_batch(world.lane, call, [created], BOUNDS) == Passed()
+    passed = try_batch(world.lane, call, [created], BOUNDS)
+    assert (passed.items, passed.moves) == ((), {})
+    assert passed.shortage == Shortage(
+        (created,), "treasury short of tokens (100, 0)", free=TokenAmount(0)
+    )
+
+
+def test_try_batch_halves_what_the_node_finds_too_large_to_try(
+    world: World, treasury: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = ChainReader.estimate_gas
+
+    def estimate_gas(self: ChainReader, transaction: Mapping[str, object]) -> int:
+        if len(str(transaction["data"])) > 6_000:
+            raise RpcError(-32000, "gas required exceeds allowance (50000000)")
+        return honest(self, transaction)
+
+    monkeypatch.setattr(ChainReader, "estimate_gas", estimate_gas)
+    waiting = [payment(world, treasury, str(n)) for n in range(16)]
+    passed = try_create(world, treasury, waiting)
+    assert passed.items == tuple(waiting[: len(passed.items)])
+    assert 1 < len(passed.items) < 16
+    assert passed.moves == {}

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,8 @@ from sqlalchemy import select
 from indexer.chain.types import to_checksum
 from settlement.runner import Runner
 from settlement.tables import signers
-from tests.settlement.world import ADMIN, World
+from stack.postgres import EmbeddedPostgres
+from tests.settlement.world import ADMIN, CREATOR, World
 from tests.support.waiting import eventually
 
 
@@ -112,35 +114,58 @@ def test_process_opens_its_lane_and_ends_cleanly_when_told(
         process.wait()
 
 
-def test_process_refuses_to_start_when_the_key_is_not_the_platforms(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    write_keystore(tmp_path, b"\x07" * 32)
-    ended = subprocess.run(
+def ended(environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and standard error of a process that ends by itself."""
+    process = subprocess.run(
         [sys.executable, "-m", "settlement"],
         env=environment,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=30,
         check=False,
     )
-    assert ended.returncode == 2
-    assert "LASTRO_SIGNER_KEYSTORE" in ended.stderr
-    assert "segredo" not in ended.stderr
+    return process.returncode, process.stderr
+
+
+def test_process_refuses_to_start_when_the_key_is_not_the_platforms(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_keystore(tmp_path, b"\x07" * 32)
+    code, words = ended(environment)
+    assert code == 2
+    assert "LASTRO_SIGNER_KEYSTORE" in words
+    assert "segredo" not in words
 
 
 def test_process_lists_every_missing_setting(environment: dict[str, str]) -> None:
     bare = {
         name: value for name, value in environment.items() if not name.startswith("LASTRO_SIGNER")
     }
-    ended = subprocess.run(
-        [sys.executable, "-m", "settlement"],
-        env=bare,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert "LASTRO_SIGNER_KEYSTORE" in ended.stderr
-    assert "LASTRO_SIGNER_PASSWORD_FILE" in ended.stderr
+    code, words = ended(bare)
+    assert code == 2
+    assert "LASTRO_SIGNER_KEYSTORE" in words
+    assert "LASTRO_SIGNER_PASSWORD_FILE" in words
+
+
+def test_process_asks_for_migrations_when_the_database_is_empty(
+    environment: dict[str, str], postgres: EmbeddedPostgres
+) -> None:
+    name = f"empty_{uuid.uuid4().hex}"
+    postgres.create_database(name)
+    code, words = ended({**environment, "DATABASE_URL": postgres.url(name)})
+    assert code == 2
+    assert "run 'lastro migrate'" in words
+    assert "Traceback" not in words
+
+
+def test_process_names_the_record_when_no_contract_is_where_it_says(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "celo-local.json"
+    record = json.loads(path.read_text())
+    record["contracts"]["global_params"] = to_checksum(CREATOR)
+    path.write_text(json.dumps(record))
+    code, words = ended(environment)
+    assert code == 2
+    assert "LASTRO_DEPLOYMENTS_DIR" in words
+    assert "Traceback" not in words

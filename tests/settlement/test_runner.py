@@ -1,23 +1,36 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from random import Random
+from typing import Any
 
 import pytest
 from eth_abi.abi import encode
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
+from indexer.chain.rpc import ChainReader
 from indexer.chain.types import Address, to_checksum, to_hex
+from indexer.errors import ConfigurationError, RpcError, RpcUnavailable
+from settlement import due
 from settlement.calldata import selector
+from settlement.lifecycle import TREASURY
 from settlement.queries import overview, request_statuses
-from settlement.runner import Runner, longest_payment_life
+from settlement.runner import (
+    BACKOFF_MAX_S,
+    STALE_BLOCKS,
+    Runner,
+    longest_payment_life,
+    pause_s,
+)
 from settlement.tables import attempts, batches, nonce_slots, requests, signers
 from stack.anvil import Anvil
 from tests.settlement.faults import Crash, Lie, Moment, dying, lying_node
-from tests.settlement.world import ADMIN, CENTAVO, SUPPLY, World
+from tests.settlement.world import ADMIN, CENTAVO, CREATOR, SUPPLY, World
 
 PAYMENTS = 3
+REPLACING_AT_ONCE = {"bump_after": timedelta(0), "bump_blocks": 0}
 
 
 def nonces(world: World) -> list[int]:
@@ -44,16 +57,6 @@ def assert_sound(world: World, *, payments: int) -> None:
     assert unknown == 0
 
 
-def impersonated(world: World, sender: Address, to: Address, data: bytes) -> None:
-    """Put a transaction of somebody else's into the pool, in front of what is sent later."""
-    call = world.anvil.call
-    call("anvil_setBalance", to_hex(sender), hex(10**24))
-    call("anvil_impersonateAccount", to_hex(sender))
-    transaction = {"from": to_hex(sender), "to": to_hex(to), "data": to_hex(data)}
-    call("eth_sendTransaction", {**transaction, "gas": hex(200_000)})
-    call("anvil_stopImpersonatingAccount", to_hex(sender))
-
-
 def test_captured_payments_settle_once_from_campaign_to_finality(world: World) -> None:
     treasury = world.live_treasury()
     ids = [world.pledge(treasury, amount=(n + 1) * CENTAVO) for n in range(12)]
@@ -72,33 +75,46 @@ def test_captured_payments_settle_once_from_campaign_to_finality(world: World) -
     assert shown["requests"] == {"settled": 12}
 
 
-def killed(world: World, commit: int, moment: Moment, done: Callable[[], bool]) -> bool:
+def killed(
+    world: World, commit: int, moment: Moment, done: Callable[[], bool], *, turns: int = 1
+) -> bool:
     """Run until a commit kills the process, then start anew and finish; False if none did."""
     engine = world.lane.engine
     died = False
-    world.restart(engine=dying(engine, commit=commit + 1, moment=moment))  # start() commits once
+    world.restart(engine=dying(engine, commit=commit, moment=moment))
     try:
-        world.settle_down(done)
+        world.settle_down(done, turns=turns)
     except Crash:
         died = True
     world.restart(engine=engine)
-    world.settle_down(done)
+    world.settle_down(done, turns=turns)
     return died
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_payments_settle_once_when_killed_around_each_commit(world: World, moment: Moment) -> None:
+@pytest.mark.parametrize(
+    ("moment", "policy", "turns"),
+    [
+        pytest.param("before", {}, 1, id="before"),
+        pytest.param("after", REPLACING_AT_ONCE, 2, id="after-replacing-every-transaction"),
+    ],
+)
+def test_payments_settle_once_when_killed_around_each_commit(
+    build_world: Callable[..., World], moment: Moment, policy: dict[str, Any], turns: int
+) -> None:
     """Survives: death around sealing, signing, intent, send, answer, receipt and feedback."""
+    world = build_world(**policy)
     treasury = world.live_treasury()
     kills = 0
     while True:
         world.pledge(treasury)
         world.pledge(treasury)
-        if not killed(world, kills + 1, moment, world.all_settled):
+        if not killed(world, kills + 1, moment, world.all_settled, turns=turns):
             break
         kills += 1
     assert kills > 12, "the kills did not reach every step"
     assert_sound(world, payments=2 * (kills + 1))
+    replaced = any(attempt.sequence for attempt in world.rows(attempts))
+    assert replaced == bool(policy)
 
 
 def test_campaigns_are_created_once_when_killed_after_each_commit(world: World) -> None:
@@ -185,7 +201,7 @@ def test_payments_wait_as_blocked_and_resume_when_the_wallet_is_short(
         ["address", "uint256"], [ADMIN.address, SUPPLY]
     )
     owner = Address(bytes.fromhex(str(world.anvil.call("eth_accounts")[0])[2:]))
-    impersonated(world, owner, token, mint)
+    world.send_as(owner, token, mint)
     world.settle_down(world.all_settled)
     assert_sound(world, payments=2)
 
@@ -200,7 +216,7 @@ def test_tokens_given_by_others_fund_payments_before_the_wallet_does(
         ["address", "uint256"], [to_checksum(treasury), 70]
     )
     owner = Address(bytes.fromhex(str(world.anvil.call("eth_accounts")[0])[2:]))
-    impersonated(world, owner, token, mint)
+    world.send_as(owner, token, mint)
     world.mine()
     world.pledge(treasury, amount=70)
     world.settle_down(world.all_settled)
@@ -228,7 +244,7 @@ def test_payments_are_confirmed_again_when_the_first_confirmation_fails_on_chain
 
     world.settle_down(confirmation_sent)
     world.anvil.call("anvil_dropAllTransactions")
-    impersonated(world, treasury, token, drain)
+    world.send_as(treasury, token, drain)
     world.mine()
     world.runner.turn()  # the same bytes go out again
     world.mine()
@@ -244,14 +260,14 @@ def test_payments_are_confirmed_again_when_the_first_confirmation_fails_on_chain
     mint = selector("mint(address,uint256)") + encode(
         ["address", "uint256"], [to_checksum(treasury), amount]
     )
-    impersonated(world, owner, token, mint)
+    world.send_as(owner, token, mint)
     world.settle_down(world.all_settled, rounds=20)
     assert_sound(world, payments=PAYMENTS)
 
 
 def test_signer_is_quarantined_when_somebody_else_sends_from_its_account(world: World) -> None:
     treasury = world.live_treasury()
-    impersonated(world, world.lane.sender, treasury, b"")
+    world.send_as(world.lane.sender, treasury, b"")
     world.mine()
     world.pledge(treasury)
     world.settle_down(lambda: _mode(world) == "quarantine", rounds=5)
@@ -271,24 +287,80 @@ def test_payment_blocks_as_expired_when_its_life_is_shorter_than_the_margin(
     assert world.confirmed_logs() == []
 
 
-def test_stuck_transaction_is_replaced_at_a_higher_fee_when_it_waits_too_long(
-    build_world: Callable[..., World],
+def test_work_goes_on_elsewhere_when_the_node_refuses_to_try_one_treasury(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = build_world(bump_after=timedelta(0))
-    world.campaign()
+    odd, sound = world.live_treasury("um"), world.live_treasury("dois")
+    honest = ChainReader.estimate_gas
+
+    def estimate_gas(self: ChainReader, transaction: Mapping[str, object]) -> int:
+        if transaction["to"] == to_hex(odd):
+            raise RpcError(-32000, "gas required exceeds allowance (50000000)")
+        return honest(self, transaction)
+
+    monkeypatch.setattr(ChainReader, "estimate_gas", estimate_gas)
+    world.pledge(odd)
+    world.pledge(odd)
+    world.pledge(sound)
+    world.settle_down(lambda: world.states() == {"blocked": 2, "settled": 1})
+    reasons = {row.reason for row in world.rows(requests) if row.state == "blocked"}
+    refusal = "gas required exceeds allowance (50000000)"
+    assert reasons == {f"{TREASURY}the node refused a trial: {refusal}"}, "tried again by itself"
+    monkeypatch.undo()
+    monkeypatch.setattr(due, "RETRY_AFTER", timedelta(0))
+    world.settle_down(world.all_settled)
+
+
+def test_sealed_transactions_are_signed_and_sent_when_nothing_new_can_be_tried(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Survives: death before signing, then a node that answers everything but trials."""
+    world.campaign("um")
     world.index()
-    world.runner.turn()
-    world.runner.turn()
-    with world.lane.engine.connect() as connection:
-        first, second = connection.execute(select(attempts).order_by(attempts.c.sequence)).all()
-    assert first.nonce == second.nonce
-    assert 8 * second.max_fee_per_gas_wei >= 9 * first.max_fee_per_gas_wei
-    assert 8 * second.max_priority_fee_per_gas_wei >= 9 * first.max_priority_fee_per_gas_wei
+    engine = world.lane.engine
+    world.restart(engine=dying(engine, commit=1, moment="after"))
+    with pytest.raises(Crash):
+        world.runner.turn()
+    assert [slot.state for slot in world.rows(nonce_slots)] == ["reserved"]
+    world.restart(engine=engine)
+    world.campaign("dois")
+
+    def estimate_gas(_reader: ChainReader, _transaction: Mapping[str, object]) -> int:
+        raise RpcUnavailable("no answer")
+
+    monkeypatch.setattr(ChainReader, "estimate_gas", estimate_gas)
+    with pytest.raises(RpcUnavailable):
+        world.runner.turn()
     world.mine()
     world.index()
-    world.runner.turn()
-    with world.lane.engine.connect() as connection:
-        assert connection.execute(select(nonce_slots.c.state)).scalars().first() == "mined_ok"
+    with pytest.raises(RpcUnavailable):
+        world.runner.turn()
+    assert [slot.state for slot in world.rows(nonce_slots)] == ["mined_ok"]
+
+
+def test_nothing_is_sealed_while_the_index_is_far_behind_the_head(world: World) -> None:
+    world.campaign()
+    world.index()
+    world.anvil.call("anvil_mine", hex(STALE_BLOCKS + 1), hex(4))
+    with capture_logs() as logs:
+        turns = [world.runner.turn() for _ in range(3)]
+    assert [turn.sealed for turn in turns] == [0, 0, 0]
+    assert [entry["event"] for entry in logs].count("index_is_stale") == 1
+    world.index()
+    assert world.runner.turn().sealed == 1
+
+
+def test_pause_stays_at_its_longest_however_often_turns_failed() -> None:
+    assert pause_s(0.25, 0) == 0.25
+    assert pause_s(0.25, 2) == 1.0
+    assert pause_s(0.25, 5_000) == BACKOFF_MAX_S
+
+
+def test_longest_payment_life_names_the_record_when_no_registry_is_there(world: World) -> None:
+    nobody = world.deployment.contracts.model_copy(update={"global_params": CREATOR})
+    record = world.deployment.model_copy(update={"contracts": nobody})
+    with pytest.raises(ConfigurationError, match="LASTRO_DEPLOYMENTS_DIR"):
+        longest_payment_life(world.reader, record, timedelta(days=1))
 
 
 def test_longest_payment_life_stays_within_the_registry(world: World) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from eth_abi.abi import encode
 from eth_account import Account
 from eth_hash.auto import keccak
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Table, select
 
 from indexer.chain.abi import load_artifact
 from indexer.chain.deployments import Deployment
@@ -29,6 +29,7 @@ from stack.anvil import Anvil
 
 PLATFORM = keccak(b"lastro")
 BRL = b"BRL".ljust(32, b"\0")
+CREATOR = Address(b"\x11" * 20)
 ADMIN = Account.from_key(keccak(b"platform admin of the tests"))
 SUPPLY = 10**30
 CENTAVO = 10**16
@@ -64,10 +65,12 @@ class World:
         while self.follower.step():
             pass
 
-    def settle_down(self, done: Callable[[], bool], *, rounds: int = 60) -> None:
+    def settle_down(self, done: Callable[[], bool], *, rounds: int = 60, turns: int = 1) -> None:
+        """Index, take turns and mine, again and again, until it is done."""
         for _ in range(rounds):
             self.index()
-            self.runner.turn()
+            for _ in range(turns):
+                self.runner.turn()
             if done():
                 return
             self.mine()
@@ -92,7 +95,7 @@ class World:
                 request_id=request_id,
                 chain_id=self.lane.chain_id,
                 identifier_hash=keccak(slug.encode()),
-                creator=Address(b"\x11" * 20),
+                creator=CREATOR,
                 launch_at=now,
                 deadline_at=now + timedelta(days=60),
                 goal_base_units=TokenAmount(10**22),
@@ -135,6 +138,23 @@ class World:
             )
         assert isinstance(answer, Accepted)
         return request_id
+
+    def send_as(self, sender: Address, to: Address, data: bytes) -> None:
+        """Put a transaction of somebody else's into the pool, in front of what is sent later."""
+        call = self.anvil.call
+        call("anvil_setBalance", to_hex(sender), hex(10**24))
+        call("anvil_impersonateAccount", to_hex(sender))
+        transaction = {"from": to_hex(sender), "to": to_hex(to), "data": to_hex(data)}
+        call("eth_sendTransaction", {**transaction, "gas": hex(200_000)})
+        call("anvil_stopImpersonatingAccount", to_hex(sender))
+
+    def rows(self, table: Table) -> Sequence[Any]:
+        with self.lane.engine.connect() as connection:
+            return connection.execute(select(table)).all()
+
+    def tokens_of(self, holder: Address) -> int:
+        token = self.deployment.tokens[0].address
+        return self.view(token, "balanceOf(address)", to_hex(holder))
 
     def view(self, to: Address, signature: str, *arguments: object) -> int:
         data = selector(signature) + encode(_types(signature), arguments)

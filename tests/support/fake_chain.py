@@ -1,11 +1,11 @@
 """A chain in memory with true hashes: it mines, forks, lags and, told to, lies."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from indexer.chain.blocks import Header, Log, Receipt
-from indexer.chain.source import Block
+from indexer.chain.source import Block, Opinion
 from indexer.chain.trie import keccak, rlp_encode, rlp_integer
 from indexer.chain.types import Address, BlockHash, BlockNumber, TxHash, Wei
 from indexer.errors import RpcError
@@ -42,6 +42,8 @@ class FakeChain:
         self.drops_listed_logs = False
         self.widest_range: int | None = None
         """Blocks of a logs range above which the node refuses."""
+        self.others: list[FakeChain] = []
+        """What further nodes hold; only their opinions are asked."""
         self.distrusted = 0
         self.asked: list[str] = []
         self._salt = itertools.count(seed)
@@ -105,6 +107,14 @@ class FakeChain:
     @property
     def provider(self) -> str:
         return "fake"
+
+    @property
+    def node_count(self) -> int:
+        return 1 + len(self.others)
+
+    def opinions(self, number: BlockNumber) -> Iterator[Opinion]:
+        for node in (self, *self.others):
+            yield Opinion(node.provider, node.block_by_number(number))
 
     def distrust(self) -> None:
         self.distrusted += 1

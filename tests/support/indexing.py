@@ -8,6 +8,7 @@ from sqlalchemy import Engine, Table, select
 from indexer.chain.networks import network_by_name
 from indexer.chain.types import PaymentId
 from indexer.follow import HEADER_SCAN_BLOCKS_MAX, Follower
+from indexer.queries import Marks, read_marks
 from indexer.tables import (
     blocks,
     campaigns,
@@ -71,12 +72,26 @@ def mine_treasury(chain: FakeChain) -> None:
     chain.mine([campaign_created(CAMPAIGN, IDENTIFIER)], [treasury_deployed(TREASURY, CAMPAIGN)])
 
 
+def mine_empty(chain: FakeChain, count: int) -> None:
+    """Mine blocks without logs."""
+    for _ in range(count):
+        chain.mine()
+
+
 def catch_up(follower: Follower, *, steps_max: int = 200) -> None:
     """Step until there is nothing left to do."""
     for _ in range(steps_max):
         if not follower.step():
             return
     raise AssertionError(f"still busy after {steps_max} steps")
+
+
+def marks_of(engine: Engine) -> Marks:
+    """The marks as stored; there must be some."""
+    with engine.connect() as connection:
+        seen = read_marks(connection, CHAIN)
+    assert seen is not None
+    return seen
 
 
 def rows_of(engine: Engine, table: Table) -> Sequence[dict[str, Any]]:

@@ -1,7 +1,10 @@
 """The JSON-RPC client against a real node, and against answers no good node gives."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 import pytest
@@ -16,6 +19,7 @@ from stack.anvil import Anvil
 from stack.ports import LOOPBACK, free_port
 from tests.support.echo import ECHO_CODE, deploy, emit
 from tests.support.protocol_logs import payment_confirmed
+from tests.support.servers import running
 
 CELO_LOCAL = network_by_name("celo-local")
 POLYGON_LOCAL = network_by_name("polygon-local")
@@ -30,14 +34,20 @@ def nobody() -> str:
 
 
 @pytest.fixture
-def answering() -> Iterator[Callable[[int, bytes], str]]:
+def asked() -> list[str]:
+    """What the servers of ``answering`` were asked."""
+    return []
+
+
+@pytest.fixture
+def answering(asked: list[str]) -> Iterator[Callable[[int, bytes], str]]:
     """Servers that give one answer to everything."""
     servers: list[ThreadingHTTPServer] = []
 
     def serve(status: int, body: bytes) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
+                asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -120,6 +130,13 @@ def test_next_node_answers_when_the_first_is_down(nobody: str, anvil: Anvil) -> 
 @pytest.mark.parametrize(
     ("status", "body"),
     [
+        (403, b'{"message":"Forbidden"}'),
+        (404, b"{}"),
+        (400, b'{"message":"Bad Request"}'),
+        (401, b'{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"no such key"}}'),
+        (302, b""),
+        (200, b'{"jsonrpc":"2.0","id":0}'),
+        (200, b'[{"jsonrpc":"2.0","id":0},{"jsonrpc":"2.0","id":1}]'),
         (429, b"{}"),
         (503, b"busy"),
         (200, b"<html>"),
@@ -136,6 +153,95 @@ def test_answer_is_none_at_all_when_it_is(
         client.block_by_number("latest")
     with pytest.raises(RpcUnavailable):
         client.headers([BlockNumber(0), BlockNumber(1)])
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, b'{"message":"Forbidden"}'),
+        (200, b'{"jsonrpc":"2.0","id":0}'),
+        (200, b'{"jsonrpc":"2.0","id":0,"result":{"not":"a block"}}'),
+        (200, b'{"jsonrpc":"2.0","id":0,"result":"0xzz"}'),
+    ],
+)
+def test_next_node_answers_when_the_first_gives_no_usable_answer(
+    answering: Callable[[int, bytes], str], anvil: Anvil, status: int, body: bytes
+) -> None:
+    client = ChainReader([answering(status, body), anvil.url])
+    assert client.block_by_number("latest") is not None
+    client.distrust()
+    assert len(client.headers([BlockNumber(0)])) == 1
+    client.distrust()
+    assert client.nonce(address_from_hex("0x" + "11" * 20)) == 0
+    assert client.provider == anvil.url
+    client.close()
+
+
+def test_refusal_is_an_error_when_http_400_carries_one(
+    answering: Callable[[int, bytes], str],
+) -> None:
+    """Some providers refuse a wide logs range so; the caller halves it."""
+    body = b'{"jsonrpc":"2.0","id":0,"error":{"code":-32602,"message":"too many results"}}'
+    client = ChainReader([answering(400, body)])
+    with pytest.raises(RpcError, match="too many results"):
+        client.logs(BlockNumber(0), BlockNumber(1), [])
+    client.close()
+
+
+@pytest.fixture
+def late() -> Iterator[Callable[[int], Anvil]]:
+    """Nodes that start when asked to, at a port known before."""
+    with ExitStack() as stack:
+
+        def start(port: int) -> Anvil:
+            node = Anvil(CELO_LOCAL, port)
+            log = Path(stack.enter_context(TemporaryDirectory())) / "anvil.log"
+            stack.enter_context(running(node.command(), answers=node.answers, log=log))
+            return node
+
+        yield start
+
+
+def test_late_node_is_refused_before_its_first_use_when_it_serves_another_chain(
+    answering: Callable[[int, bytes], str], late: Callable[[int], Anvil]
+) -> None:
+    """It was down when the process checked its nodes."""
+    port = free_port()
+    other_chain = b'{"jsonrpc":"2.0","id":0,"result":"0x7a6a"}'
+    client = ChainReader([answering(200, other_chain), f"http://u:hunter2@{LOOPBACK}:{port}"])
+    check_chain_id(client, POLYGON_LOCAL)
+    late(port)
+    client.distrust()
+    with pytest.raises(ConfigurationError) as caught:
+        client.block_by_number("latest")
+    assert f"http://{LOOPBACK}:{port} serves chain 31337" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigurationError):
+        client.send_raw(b"", url_index=1)
+    client.close()
+
+
+def test_opinions_leave_silent_nodes_out(
+    nobody: str, answering: Callable[[int, bytes], str], anvil: Anvil
+) -> None:
+    error = b'{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"pruned"}}'
+    client = ChainReader([nobody, answering(200, error), anvil.url, anvil.url])
+    assert client.node_count == 3
+    found = list(client.opinions(BlockNumber(0)))
+    assert [opinion.provider for opinion in found] == [anvil.url]
+    assert found[0].header is not None
+    assert [opinion.header for opinion in client.opinions(BlockNumber(99))] == [None]
+    client.close()
+
+
+def test_silent_node_is_not_asked_for_its_opinion_again_at_once(
+    answering: Callable[[int, bytes], str], asked: list[str]
+) -> None:
+    client = ChainReader([answering(503, b"busy")])
+    for _ in range(3):
+        assert list(client.opinions(BlockNumber(0))) == []
+    assert len(asked) == 1
     client.close()
 
 

@@ -67,6 +67,9 @@ def test_verify_accepts_when_raw_bytes_are_signed(body: bytes, signature: str, t
         (V1_BODY, f"t={T},t={T + 1},v1={V1}", T, "malformed"),
         (V1_BODY, V1_LEGACY, T, "malformed"),
         (V1_BODY, f"t=,v1={V1_LEGACY}", T, "malformed"),
+        (V1_BODY, f"t={'9' * 13},v1={V1}", T, "malformed"),
+        (V1_BODY, f"t={'9' * 400},v1={V1}", T, "malformed"),
+        (V1_BODY, f"t={'9' * 5000},v1={V1}", T, "malformed"),
         (V1_BODY, f"t={T},v1={V1_LEGACY}", T, "forged"),
     ],
 )
@@ -128,7 +131,23 @@ def test_read_finds_our_attempt_when_it_is_in_the_metadata() -> None:
     assert read(body).attempt_id == attempt_id
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"id":1,"event":"x"}', b'{"id":"1"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"id":1,"event":"x"}',
+        b'{"id":"1"}',
+        b'{"id":"a\\u0000","event":"x"}',
+        b'{"id":"a\\ud800","event":"x"}',
+        b'{"id":"1","event":"x\\udfff"}',
+        b'{"id":"' + b"a" * 300 + b'","event":"x"}',
+        b"[" * 900_000,
+    ],
+    ids=lambda body: repr(body[:30]),
+)
 def test_read_refuses_when_it_is_not_an_event(body: bytes) -> None:
     with pytest.raises(UnreadableWebhook):
         read(body)

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from offchain.gateways.crowdsplit_wire import bare_id, payment_body, read_payment
+from offchain.gateways.errors import GatewayUnavailable
 from tests.offchain.gateways.test_brcode import DYNAMIC
 from tests.offchain.gateways.test_gateway_suite import card_payment, new_payment
 
@@ -87,6 +88,27 @@ def test_read_payment_is_tolerant_when_fields_are_missing_or_of_another_type() -
     seen = read_payment({"id": ID, "source": [], "metadata": "x", "version": True})
     assert seen is not None
     assert (seen.amount_minor, seen.currency, seen.attempt_id, seen.version) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": 2**31},
+        {"source": {"amount": 2**63, "currency": "BRL"}},
+        {"provider_response": {"paid_amount": 10**30}},
+        {"source": {"amount": 5000, "currency": "b\0l"}},
+        {"status": "paid\ud800"},
+    ],
+)
+def test_read_payment_believes_nothing_when_our_columns_could_not_hold_it(
+    fields: dict[str, Any],
+) -> None:
+    with pytest.raises(GatewayUnavailable):
+        read_payment(reply(**fields))
+
+
+def test_read_payment_sees_none_when_its_id_is_not_one_of_the_gateways() -> None:
+    assert read_payment(reply(id="../x")) is None
 
 
 def test_payment_body_has_no_capture_method_when_it_is_pix() -> None:

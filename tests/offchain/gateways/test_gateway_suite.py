@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from indexer.errors import ConfigurationError
+from offchain.gateways import crowdsplit as adapter_module
 from offchain.gateways.crowdsplit_session import token_life_s
 from offchain.gateways.errors import GatewayRefused, GatewayUnavailable, OutcomeUnknown
 from offchain.gateways.types import Card, NewPayment
@@ -135,6 +136,55 @@ def test_create_is_refused_when_the_same_key_carries_another_body(
     assert gateway.create_payment(changed).provider_payment_id == first.provider_payment_id
 
 
+def test_create_is_unknown_when_its_key_is_taken_but_no_payment_is_listed_yet(
+    crowdsplit: FakeCrowdSplit,
+) -> None:
+    crowdsplit.fault("/payments", "status", method="POST", status=409)
+    with pytest.raises(OutcomeUnknown):
+        crowdsplit.adapter().create_payment(new_payment())
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_create_is_not_refused_when_the_gateway_locks_us_out(
+    crowdsplit: FakeCrowdSplit, status: int
+) -> None:
+    crowdsplit.fault("/payments", "status", method="POST", status=status, times=2)
+    with pytest.raises(GatewayUnavailable):
+        crowdsplit.adapter().create_payment(new_payment())
+
+
+def test_create_is_unknown_when_we_are_locked_out_after_a_try_whose_reply_was_lost(
+    crowdsplit: FakeCrowdSplit,
+) -> None:
+    crowdsplit.fault("/payments", "reset_after", method="POST")
+    crowdsplit.fault("/payments", "status", method="POST", status=403)
+    with pytest.raises(OutcomeUnknown):
+        crowdsplit.adapter().create_payment(new_payment())
+
+
+def test_find_says_unavailable_when_there_are_more_pages_than_it_reads(
+    crowdsplit: FakeCrowdSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = crowdsplit.adapter()
+    for _ in range(3):
+        gateway.create_payment(new_payment())
+    monkeypatch.setattr(adapter_module, "PAGE", 1)
+    monkeypatch.setattr(adapter_module, "FIND_PAGES_MAX", 2)
+    with pytest.raises(GatewayUnavailable):
+        gateway.find_payment(uuid.uuid4(), since=NOW)
+
+
+@pytest.mark.parametrize(
+    "odd", ["x", "../merchant/webhooks", "\0", "\ud800", "a b", "?limit=1", "x" * 70_000]
+)
+def test_read_asks_nothing_when_the_id_is_none_of_the_gateways(
+    crowdsplit: FakeCrowdSplit, odd: str
+) -> None:
+    before = len(crowdsplit.http.get("/__fake__/calls").json()["calls"])
+    assert crowdsplit.adapter().read_payment(odd) is None
+    assert len(crowdsplit.http.get("/__fake__/calls").json()["calls"]) == before
+
+
 def test_create_is_refused_for_good_when_the_request_is_wrong(crowdsplit: FakeCrowdSplit) -> None:
     with pytest.raises(GatewayRefused) as refused:
         crowdsplit.adapter().create_payment(new_payment(expires_at=NOW - timedelta(hours=1)))
@@ -175,7 +225,7 @@ def test_calls_take_a_new_token_once_when_theirs_is_refused(crowdsplit: FakeCrow
 
 def test_calls_name_the_setting_when_the_merchant_is_unknown(crowdsplit: FakeCrowdSplit) -> None:
     with pytest.raises(ConfigurationError, match="CROWDSPLIT_CLIENT_SECRET") as error:
-        crowdsplit.adapter(client_secret="wrong").read_payment("x")
+        crowdsplit.adapter(client_secret="wrong").read_payment(str(uuid.uuid4()))
     assert "wrong" not in str(error.value)
 
 

@@ -88,7 +88,13 @@ def test_campaign_is_401_when_the_operators_token_is(
     [
         ({"slug": "Not A Slug"}, "#/slug"),
         ({"slug": "0b6f4a52-7c1e-4a0b-9d53-2f7c5f1e8a01"}, "#/slug"),
+        ({"slug": "abcdefab-7c1e-4a0b-9d53-2f7c5f1e8a01"}, "#/slug"),
+        ({"slug": "abcdefab7c1e4a0b9d532f7c5f1e8a01"}, "#/slug"),
         ({"deadline_at": "2030-01-01T00:00:00"}, "#/deadline_at"),
+        ({"deadline_at": "9999-12-31T23:59:59-12:00"}, "#/deadline_at"),
+        ({"deadline_at": "0001-01-01T00:00:00+14:00"}, "#/deadline_at"),
+        ({"launch_at": "0001-01-01T00:00:00+14:00"}, "#/launch_at"),
+        ({"deadline_at": (NOW - timedelta(hours=1)).isoformat()}, "#/deadline_at"),
         ({"launch_at": (NOW + timedelta(days=31)).isoformat()}, "#"),
         ({"settlement_mode": "onchain"}, "#"),
         ({"chain": "celo-local"}, "#"),
@@ -103,6 +109,16 @@ def test_campaign_is_422_when(idle_http: httpx.Client, fields: dict[str, Any], p
     answer = register(idle_http, **fields)
     assert answer.status_code == 422
     assert [fault.get("pointer") for fault in answer.json()["errors"]] == [place]
+
+
+def test_campaign_is_still_shown_when_it_is_repeated_after_its_deadline(
+    http: httpx.Client, engine: Engine
+) -> None:
+    register(http)
+    over = NOW - timedelta(hours=1)
+    with engine.begin() as connection:
+        connection.execute(campaigns.update().values(deadline_at=over))
+    assert register(http, deadline_at=over.isoformat()).status_code == 200
 
 
 def test_campaign_takes_a_wallet_when_its_checksum_is_right(http: httpx.Client) -> None:

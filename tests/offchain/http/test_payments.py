@@ -1,3 +1,4 @@
+import hashlib
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,9 +9,12 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from offchain.gateways.brcode import is_br_code
+from offchain.http.bodies import BODY_BYTES_MAX
+from offchain.http.idempotency import fingerprint_key, hash_request
+from offchain.http.payments import SCOPE, PaymentBody
 from offchain.tables import backers, idempotency_keys, payment_attempts, pledges
 from tests.support.crowdsplit import FakeCrowdSplit
-from tests.support.offchain import NOW, add_campaign, attempt, count, make_live
+from tests.support.offchain import NOW, OPERATOR_TOKEN, add_campaign, attempt, count, make_live
 
 CARD = {"token": "tok_good", "holder_name": "ANA", "last_four": "4242", "expiration": "12/2030"}
 PAN = "4111 1111 1111 1111"
@@ -116,6 +120,66 @@ def test_payment_is_409_when_the_same_request_is_being_worked_on(
     assert (answer.status_code, slug_of(answer)) == (409, "request-in-flight")
 
 
+@pytest.mark.parametrize("status", [401, 403, 409])
+def test_payment_is_not_refused_for_good_when_the_gateway_may_take_it_later(
+    http: httpx.Client, engine: Engine, crowdsplit: FakeCrowdSplit, status: int
+) -> None:
+    crowdsplit.fault("/payments", "status", method="POST", status=status, times=1 + (status == 401))
+    first, again = pay(http, key="k"), pay(http, key="k")
+    assert (first.status_code, again.status_code) == (503, 201)
+    assert attempt(engine, uuid.UUID(again.json()["payment_id"])).fiat_status == "awaiting"
+
+
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/campaigns"])
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_body_is_413_when_it_is_over_the_limit(
+    idle_http: httpx.Client, path: str, *, is_declared: bool
+) -> None:
+    body = b'"' + b"x" * BODY_BYTES_MAX + b'"'
+    content = body if is_declared else (body[i : i + 65_536] for i in range(0, len(body), 65_536))
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    answer = idle_http.post(path, content=content, headers=headers)
+    assert (answer.status_code, slug_of(answer)) == (413, "body-too-large")
+
+
+def test_request_fingerprint_cannot_be_guessed_without_the_key(
+    http: httpx.Client, engine: Engine
+) -> None:
+    fields = {"key": "k", "backer_reference": "guessable"}
+    pay(http, **fields)
+    canonical = PaymentBody.model_validate(
+        {
+            "campaign": "open-campaign",
+            "method": "pix",
+            "amount_minor": 5000,
+            "currency": "BRL",
+            "backer_reference": "guessable",
+        }
+    ).model_dump_json()
+    with engine.connect() as connection:
+        kept = connection.execute(select(idempotency_keys.c.request_hash)).scalar_one()
+    assert kept != hashlib.sha256(f"{SCOPE}\n{canonical}".encode()).digest()
+    assert kept != hash_request(fingerprint_key("another token"), SCOPE, canonical)
+    assert kept == hash_request(fingerprint_key(OPERATOR_TOKEN), SCOPE, canonical)
+
+
+def test_pledge_is_409_when_it_is_paid_and_can_be_paid_again_once_given_back(
+    http: httpx.Client, engine: Engine
+) -> None:
+    first = pay(http).json()
+    for claim, status in (("none", 409), ("disputed", 409), ("refunded", 201)):
+        with engine.begin() as connection:
+            connection.execute(
+                update(payment_attempts)
+                .where(payment_attempts.c.id == uuid.UUID(first["payment_id"]))
+                .values(fiat_status="captured", claim_status=claim)
+            )
+        answer = pay(http, pledge_id=first["pledge_id"])
+        assert answer.status_code == status
+        if status == 409:
+            assert slug_of(answer) == "pledge-paid"
+
+
 def test_payment_does_not_believe_money_when_the_create_reply_says_captured(
     http: httpx.Client, engine: Engine
 ) -> None:
@@ -127,7 +191,7 @@ def test_payment_does_not_believe_money_when_the_create_reply_says_captured(
 def test_payment_keeps_the_refusal_when_the_gateway_says_no(
     http: httpx.Client, engine: Engine, crowdsplit: FakeCrowdSplit
 ) -> None:
-    crowdsplit.fault("/payments", "status", method="POST", status=403)
+    crowdsplit.fault("/payments", "status", method="POST", status=422)
     refused, again = pay(http, key="k"), pay(http, key="k")
     assert (refused.status_code, slug_of(refused)) == (422, "payment-refused")
     assert (again.status_code, again.json()) == (422, refused.json())

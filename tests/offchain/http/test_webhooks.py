@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,14 +8,24 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, select
+from typing_extensions import override
 
-from offchain.http.state import BODY_BYTES_MAX
+from offchain.http.app import create_app
+from offchain.http.bodies import BODY_BYTES_MAX
+from offchain.inbox.store import InboxId
+from offchain.jobs.bell import Bell
+from offchain.services import Services
 from offchain.tables import inbox, webhook_refusals
 from stack.fakes.crowdsplit.delivery import sign
 from stack.postgres import EmbeddedPostgres
+from stack.valkey import EmbeddedValkey
+from tests.support.asgi import serving
 from tests.support.crowdsplit import WEBHOOK_SECRET
+from tests.support.offchain import http_settings
 
 URL = "/v1/webhooks/crowdsplit"
+DEEP = b"[" * 900_000
+NUL_ID = b'{"id":"a\\u0000","event":"payment.captured"}'
 
 
 def body_of(event_id: str = "evt-1", **data: Any) -> bytes:
@@ -67,6 +78,9 @@ def test_webhook_is_stored_once_when_it_is_delivered_twice(
         (body_of(), signed(body_of(), secret="other"), 401, "forged"),
         (b"not json", signed(b"not json"), 400, "unreadable"),
         (b"{}", signed(b"{}"), 400, "unreadable"),
+        (DEEP, signed(DEEP), 400, "unreadable"),
+        (NUL_ID, signed(NUL_ID), 400, "unreadable"),
+        (b"{}", {"crowdsplit-signature": f"t={'9' * 5000},v1=00"}, 401, "malformed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -91,6 +105,29 @@ def test_webhook_is_refused_when_it_is_chunked_and_too_large(
     chunks = (b"x" * 65_536 for _ in range(17))
     assert http.post(URL, content=chunks).status_code == 413
     assert refusals(engine) == {"too_large": 1}
+
+
+class BrokenBell(Bell):
+    """Fails in a way that nobody foresaw."""
+
+    def __init__(self) -> None:
+        self.rung = 0
+
+    @override
+    def ring(self, inbox_id: InboxId) -> None:
+        self.rung += 1
+        raise RuntimeError("unforeseen")
+
+
+def test_webhook_is_acknowledged_when_the_bell_breaks_after_it_was_stored(
+    services: Services, database_url: str, valkey: EmbeddedValkey, engine: Engine
+) -> None:
+    app, bell = create_app(http_settings(database_url, valkey.url), services=services), BrokenBell()
+    app.state.lastro = replace(app.state.lastro, bell=bell)
+    with serving(app) as client:
+        assert client.post(URL, content=body_of(), headers=signed(body_of())).status_code == 200
+    assert stored(engine) == [body_of()]
+    assert bell.rung == 1
 
 
 def test_webhook_is_404_when_the_gateway_is_unknown(http: httpx.Client, engine: Engine) -> None:

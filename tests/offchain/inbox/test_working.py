@@ -7,14 +7,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Engine, func, select, update
+from typing_extensions import override
 
+from offchain.gateways.crowdsplit import CrowdSplit
 from offchain.gateways.types import Observation
 from offchain.inbox.store import InboxId, store
 from offchain.inbox.working import Result, backoff, claim, work
 from offchain.services import Services
-from offchain.tables import inbox, ledger_transfers
+from offchain.tables import inbox, ledger_transfers, payment_attempts
 from tests.offchain.gateways.test_gateway_suite import new_payment
 from tests.support.crowdsplit import FakeCrowdSplit
 from tests.support.offchain import add_attempt, add_campaign, add_pledge, attempt, count
@@ -143,6 +146,62 @@ def test_event_is_given_up_visibly_when_it_matched_nothing_for_three_days(
     assert state(services.engine, inbox_id) == ("dead", "the gateway knows no such payment")
     make_due(services.engine)
     assert work_all(services) == []
+
+
+class OddGateway(CrowdSplit):
+    """Fails on one payment in a way that nobody foresaw."""
+
+    odd: str = ""
+
+    @override
+    def read_payment(self, provider_payment_id: str) -> Observation | None:
+        if provider_payment_id == self.odd:
+            raise httpx.InvalidURL("unforeseen")
+        return super().read_payment(provider_payment_id)
+
+
+def test_events_are_worked_off_and_one_becomes_dead_when_it_fails_unforeseen(
+    services: Services, crowdsplit: FakeCrowdSplit, attempt_id: uuid.UUID
+) -> None:
+    payment = created(services, attempt_id).provider_payment_id
+    gateway = OddGateway(crowdsplit.adapter()._session)
+    gateway.odd = str(uuid.uuid4())
+    odd = replace(services, gateways={"crowdsplit": gateway})
+    failing, good = receive(services.engine, id=gateway.odd), receive(services.engine, id=payment)
+    assert work_all(odd) == ["later", "applied"]
+    assert state(services.engine, failing) == ("new", "InvalidURL")
+    assert state(services.engine, good) == ("done", None)
+    make_due(services.engine, received_at=datetime.now(UTC) - timedelta(days=3, minutes=1))
+    assert work_all(odd) == ["dead"]
+    assert state(services.engine, failing) == ("dead", "InvalidURL")
+
+
+@pytest.mark.parametrize("odd", ["../merchant/webhooks", "\0", "\ud800", "a b", "x" * 70_000])
+def test_event_is_kept_as_unmatched_when_its_payment_id_is_none_of_the_gateways(
+    services: Services, odd: str
+) -> None:
+    inbox_id = receive(services.engine, id=odd)
+    assert work_all(services) == ["unmatched"]
+    assert state(services.engine, inbox_id)[1] == "the gateway knows no such payment"
+
+
+@pytest.mark.parametrize("is_id_known", [True, False])
+def test_event_is_read_again_by_our_attempt_when_it_names_no_payment(
+    services: Services, crowdsplit: FakeCrowdSplit, attempt_id: uuid.UUID, *, is_id_known: bool
+) -> None:
+    payment = created(services, attempt_id).provider_payment_id
+    if is_id_known:
+        with services.engine.begin() as connection:
+            connection.execute(update(payment_attempts).values(provider_payment_id=payment))
+    crowdsplit.pay(payment)
+    receive(services.engine, metadata={"lastro_attempt_id": str(attempt_id)})
+    assert work_all(services) == ["applied"]
+    assert attempt(services.engine, attempt_id).fiat_status == "captured"
+
+
+def test_event_is_kept_when_it_names_an_attempt_that_is_not_there_yet(services: Services) -> None:
+    receive(services.engine, metadata={"lastro_attempt_id": str(uuid.uuid4())})
+    assert work_all(services) == ["unmatched"]
 
 
 def test_event_is_kept_when_its_gateway_is_not_configured(services: Services) -> None:

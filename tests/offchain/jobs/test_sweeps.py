@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from indexer.errors import InvariantError
 from offchain.gateways.types import Observation
 from offchain.jobs import runtime as jobs_runtime
+from offchain.jobs import sweeps
 from offchain.jobs.entry import ring, run_sweep
 from offchain.jobs.runtime import Budget, Runtime
 from offchain.jobs.sweeps import expire_pix, handover_sweep, inbox_sweep, payment_poll
 from offchain.services import Services
-from offchain.tables import job_runs, ledger_transfers
+from offchain.tables import job_runs, ledger_transfers, payment_attempts
 from tests.offchain.gateways.test_gateway_suite import new_payment
 from tests.offchain.inbox.test_working import receive, state
 from tests.support.crowdsplit import FakeCrowdSplit
@@ -109,6 +110,26 @@ def test_expiry_ends_an_unpaid_code_and_money_after_it_is_late(
     assert status(services, attempt_id) == "late_paid"
 
 
+def test_poll_asks_about_late_money_for_three_days_past_the_expiry_of_an_old_payment(
+    runtime: Runtime, services: Services, crowdsplit: FakeCrowdSplit
+) -> None:
+    made = datetime.now(UTC) - timedelta(days=6)
+    expired: dict[str, Any] = {"fiat_status": "expired", "created_at": made}
+    recent = opened(services, expires_at=datetime.now(UTC) - timedelta(minutes=1), **expired)
+    opened(services, expires_at=made + timedelta(days=2), **expired)
+    crowdsplit.pay(created(services, recent).provider_payment_id)
+    with services.engine.begin() as connection:
+        payment = services.gateways["crowdsplit"].find_payment(recent, since=NOW)
+        assert payment is not None
+        connection.execute(
+            update(payment_attempts)
+            .where(payment_attempts.c.id == recent)
+            .values(provider_payment_id=payment.provider_payment_id)
+        )
+    assert payment_poll(runtime, budget()) == 1
+    assert status(services, recent) == "late_paid"
+
+
 def test_expiry_captures_when_the_money_came_in_time_unseen(
     runtime: Runtime, services: Services, crowdsplit: FakeCrowdSplit
 ) -> None:
@@ -144,6 +165,34 @@ def test_handover_settles_once_the_campaign_is_live(
     row = attempt(services.engine, attempt_id)
     assert (row.chain_status, row.review_reason) == ("queued", None)
     assert request_states(services.engine) == {attempt_id: "ready"}
+
+
+def test_handover_settles_the_newest_when_older_ones_fill_more_than_a_page(
+    runtime: Runtime, services: Services, login_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "HAND_OVER_PAGE", 2)
+    never = add_campaign(services.engine, onchain=True)
+    live = add_campaign(services.engine, onchain=True)
+    make_live(login_engine, live)
+    captured: dict[str, Any] = {"fiat_status": "captured", "captured_at": NOW - timedelta(hours=1)}
+    # Low ids, all on one side of wherever the sweep starts; the newest is behind two full pages.
+    for number in range(5):
+        stuck = {**captured, "id": uuid.UUID(int=number)}
+        add_attempt(services.engine, add_pledge(services.engine, never), **stuck)
+    newest = uuid.UUID(int=5)
+    new: dict[str, Any] = {**captured, "id": newest, "captured_at": NOW}
+    add_attempt(services.engine, add_pledge(services.engine, live), **new)
+    assert handover_sweep(runtime, budget()) == 1
+    assert request_states(services.engine) == {newest: "ready"}
+
+
+def test_inbox_sweep_stops_within_a_chunk_when_its_time_is_over(
+    runtime: Runtime, services: Services
+) -> None:
+    for _ in range(3):
+        receive(services.engine, id=str(uuid.uuid4()))
+    moments = iter([0.0, 0.0, 99.0])
+    assert inbox_sweep(runtime, Budget(30, monotonic=lambda: next(moments), started=0.0)) == 1
 
 
 def test_bell_and_sweep_work_an_event_off_once_when_both_run(

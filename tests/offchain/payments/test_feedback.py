@@ -128,3 +128,33 @@ def test_feedback_shows_why_while_settlement_is_stopped(
     assert look(engine, attempt_id) == ("queued", None)
     set_request_state(login_engine, attempt_id, "void", reason="operator")
     assert look(engine, attempt_id) == ("failed", "settlement void: operator")
+
+
+def test_feedback_keeps_the_reason_of_a_claim_that_came_after_it_read_its_page(
+    engine: Engine, login_engine: Engine, attempt_id: uuid.UUID
+) -> None:
+    set_request_state(login_engine, attempt_id, "blocked", reason="no funds")
+    look(engine, attempt_id)
+    stale = attempt(engine, attempt_id)
+    assert stale.review_reason == "settlement blocked: no funds"
+    set_request_state(login_engine, attempt_id, "ready", reason=None)
+    with engine.begin() as connection:
+        apply(connection, attempt_id, seen(attempt_id, claim="disputed"), context=context())
+    with engine.begin() as connection:
+        feed_back(connection, [stale])
+    row = attempt(engine, attempt_id)
+    assert row.claim_status == "disputed"
+    assert row.review_reason == "the gateway reports the payment as disputed"
+
+
+def test_feedback_notes_nothing_when_the_attempt_moved_on_after_it_read_its_page(
+    engine: Engine, login_engine: Engine, attempt_id: uuid.UUID
+) -> None:
+    stale = attempt(engine, attempt_id)
+    set_request_state(login_engine, attempt_id, "batched")
+    assert look(engine, attempt_id) == ("submitted", None)
+    set_request_state(login_engine, attempt_id, "blocked", reason="no funds", batch_id=None)
+    with engine.begin() as connection:
+        assert feed_back(connection, [stale]) == 0
+    row = attempt(engine, attempt_id)
+    assert (row.chain_status, row.review_reason) == ("submitted", None)

@@ -1,0 +1,91 @@
+"""The parts the user brings instead of the embedded ones: do they answer, and are they right?"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import httpx
+import redis
+
+from indexer.chain.rpc import ChainReader, check_chain_id
+from indexer.db.session import open_engine, require_answer
+from indexer.errors import ConfigurationError, LastroError
+from stack.settings import StackSettings
+from stack.topology import CELO, POLYGON
+
+ANSWER_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    subject: str
+    is_well: bool
+    detail: str
+    """What was found; when not well, how to mend it."""
+
+
+def examine_outside(settings: StackSettings) -> Iterator[Finding]:
+    """Ask every part that the settings put in an embedded one's place."""
+    if settings.database_url is not None:
+        yield _postgres(str(settings.database_url))
+    if settings.redis_url is not None:
+        yield _redis(str(settings.redis_url))
+    for network, variable, url in (
+        (CELO, "CELO_RPC_URL", settings.celo_rpc_url),
+        (POLYGON, "POLYGON_RPC_URL", settings.polygon_rpc_url),
+    ):
+        if url is None:
+            continue
+        try:
+            with closing(ChainReader([str(url)])) as reader:
+                check_chain_id(reader, network)
+        except LastroError as error:
+            yield Finding(variable, is_well=False, detail=f"{error}; correct {variable}")
+        else:
+            yield Finding(variable, is_well=True, detail=f"serves {network.name}")
+    if settings.crowdsplit_base_url is not None:
+        yield _crowdsplit(str(settings.crowdsplit_base_url).rstrip("/"))
+
+
+def require_outside(settings: StackSettings) -> None:
+    """Refuse to start on parts that do not answer.
+
+    Raises:
+        ConfigurationError: Lists all that are wrong.
+    """
+    wrong = [finding for finding in examine_outside(settings) if not finding.is_well]
+    if wrong:
+        raise ConfigurationError("\n".join(f"{f.subject}: {f.detail}" for f in wrong))
+
+
+def _postgres(url: str) -> Finding:
+    engine = open_engine(url, role=None, pool_size=1)
+    try:
+        require_answer(engine)
+    except ConfigurationError as error:
+        return Finding("DATABASE_URL", is_well=False, detail=str(error))
+    finally:
+        engine.dispose()
+    return Finding("DATABASE_URL", is_well=True, detail="answers")
+
+
+def _redis(url: str) -> Finding:
+    client = redis.Redis.from_url(url, socket_timeout=ANSWER_TIMEOUT_S)
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        return Finding("REDIS_URL", is_well=False, detail=f"{error}: start it or correct REDIS_URL")
+    finally:
+        client.close()
+    return Finding("REDIS_URL", is_well=True, detail="answers")
+
+
+def _crowdsplit(url: str) -> Finding:
+    try:
+        status = httpx.get(f"{url}/api/health", timeout=ANSWER_TIMEOUT_S).status_code
+    except httpx.HTTPError as error:
+        detail = f"{url} does not answer ({type(error).__name__}): correct CROWDSPLIT_BASE_URL"
+        return Finding("CROWDSPLIT_BASE_URL", is_well=False, detail=detail)
+    return Finding("CROWDSPLIT_BASE_URL", httpx.codes.is_success(status), f"health says {status}")

@@ -1,0 +1,114 @@
+"""Ticks and bells in a real queue: one slow sweep and many bells keep nobody from its turn."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import redis
+from rq import Queue
+from rq.cron import CronScheduler
+from rq.utils import now
+from rq.worker import DequeueStrategy
+from sqlalchemy import select
+
+from offchain.jobs import entry
+from offchain.jobs import runtime as jobs_runtime
+from offchain.jobs.bell import BELLS, Bell, open_redis, tick_queue
+from offchain.jobs.cron import intervals, make_scheduler
+from offchain.jobs.runtime import Budget, Runtime
+from offchain.jobs.sweeps import SWEEPS
+from offchain.jobs.worker import make_worker
+from offchain.services import Services
+from offchain.settings import CronSettings
+from offchain.tables import job_runs
+from stack.valkey import EmbeddedValkey
+from tests.offchain.inbox.test_working import receive
+from tests.support.offchain import environment
+
+DATABASE = 7
+"""Of the shared Valkey: no other test's worker hears these queues."""
+
+
+@pytest.fixture
+def client(valkey: EmbeddedValkey) -> Iterator[redis.Redis]:
+    with open_redis(f"{valkey.url.rstrip('/').removesuffix('/0')}/{DATABASE}") as opened:
+        opened.flushdb()
+        yield opened
+        opened.flushdb()
+
+
+@pytest.fixture
+def runtime(services: Services) -> Iterator[Runtime]:
+    made = Runtime(services, poll_gap=timedelta(seconds=1), seconds_max=30)
+    jobs_runtime.install(made)
+    yield made
+    jobs_runtime.install(None)
+
+
+@pytest.fixture
+def scheduler(client: redis.Redis, database_url: str, valkey: EmbeddedValkey) -> CronScheduler:
+    settings = CronSettings.model_validate(environment(database_url, valkey.url))
+    return make_scheduler(client, settings)
+
+
+def pass_time(scheduler: CronScheduler) -> None:
+    """Make every sweep due and tick."""
+    for job in scheduler.get_jobs():
+        job.set_enqueue_time(now() - timedelta(days=1))
+    scheduler.enqueue_jobs()
+
+
+def waiting(client: redis.Redis) -> dict[str, int]:
+    return {name: Queue(tick_queue(name), connection=client).count for name in SWEEPS}
+
+
+def work(client: redis.Redis, *, jobs: int) -> None:
+    make_worker(client).work(
+        burst=True,
+        max_jobs=jobs,
+        logging_level="WARNING",
+        dequeue_strategy=DequeueStrategy.ROUND_ROBIN,
+    )
+
+
+def test_every_sweep_has_a_tick_and_every_tick_a_sweep(database_url: str) -> None:
+    settings = CronSettings.model_validate(environment(database_url, "redis://127.0.0.1:9"))
+    assert set(intervals(settings)) == set(SWEEPS)
+
+
+def test_ticks_wait_at_most_once_each_and_long_enough_when_no_worker_takes_them(
+    client: redis.Redis, scheduler: CronScheduler
+) -> None:
+    for _ in range(5):
+        pass_time(scheduler)
+    assert waiting(client) == dict.fromkeys(SWEEPS, 1)
+    for name in SWEEPS:
+        (job,) = Queue(tick_queue(name), connection=client).jobs
+        assert job.timeout is not None
+        assert client.ttl(job.key) > job.timeout * len(SWEEPS)
+
+
+def test_every_sweep_runs_when_the_inbox_sweep_is_slow_and_bells_pour_in(
+    client: redis.Redis,
+    scheduler: CronScheduler,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bell = Bell(client)
+    inbox_id = receive(runtime.services.engine)
+
+    def slow(_runtime: Runtime, _budget: Budget) -> int:
+        """Take so long that every other tick and many bells come in meanwhile."""
+        for _ in range(30):
+            bell.ring(inbox_id)
+            pass_time(scheduler)
+        return 0
+
+    monkeypatch.setattr(entry, "SWEEPS", {**SWEEPS, "inbox_sweep": slow})
+    pass_time(scheduler)
+    slow(runtime, Budget(30))
+    work(client, jobs=len(SWEEPS) + 1)  # one turn of the queues, and no more
+    with runtime.services.engine.connect() as connection:
+        ran = connection.execute(select(job_runs.c.name, job_runs.c.error)).all()
+    assert {name for name, error in ran if error is None} == set(SWEEPS)
+    assert Queue(BELLS, connection=client).count > 30

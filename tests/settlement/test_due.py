@@ -1,0 +1,45 @@
+"""Whose turn it is: nobody waits behind what never moves."""
+
+import pytest
+from sqlalchemy import update
+
+from settlement import due
+from settlement.tables import batches, requests
+from tests.settlement.world import World
+
+
+def test_newer_payments_settle_when_more_than_a_page_of_older_ones_has_stopped_for_good(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    treasury = world.live_treasury()
+    stopped = [world.pledge(treasury) for _ in range(3)]
+    world.settle_down(lambda: any(row.kind == "create_payments" for row in world.rows(batches)))
+    world.mine()
+    with world.lane.engine.begin() as connection:
+        connection.execute(
+            update(requests)
+            .where(requests.c.request_id.in_(stopped))
+            .values(state="blocked", reason="expired: too late")
+        )
+    monkeypatch.setattr(due, "READ_MAX", 2)
+    world.pledge(treasury)
+    world.settle_down(lambda: world.states() == {"blocked": 3, "settled": 1})
+
+
+def test_payment_that_failed_before_settles_though_others_keep_coming(world: World) -> None:
+    treasury = world.live_treasury()
+    failed = world.pledge(treasury)
+    with world.lane.engine.begin() as connection:
+        connection.execute(
+            update(requests).where(requests.c.request_id == failed).values(strikes=1)
+        )
+
+    def is_settled() -> bool:
+        world.pledge(treasury)
+        return any(
+            row.request_id == failed and row.state == "settled" for row in world.rows(requests)
+        )
+
+    world.pledge(treasury)
+    world.settle_down(is_settled, rounds=12)
+    world.settle_down(world.all_settled)
