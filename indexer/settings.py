@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, PostgresDsn, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from indexer.chain.networks import Network, network_by_name
@@ -22,6 +22,21 @@ def split_commas(value: object) -> object:
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
+
+
+def known_network(name: str) -> str:
+    """Check a network's name among the other settings, so that all faults show at once.
+
+    Raises:
+        ValueError: No network has this name.
+    """
+    try:
+        return network_by_name(name).name
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+
+
+NetworkName = Annotated[str, AfterValidator(known_network)]
 
 
 class ProcessSettings(BaseSettings):
@@ -64,7 +79,7 @@ class ProcessSettings(BaseSettings):
 class ChainSettings(ProcessSettings):
     """What a process that follows or writes one chain needs."""
 
-    chain: str = Field(
+    chain: NetworkName = Field(
         description="Network name, e.g. celo or polygon-local.", validation_alias="LASTRO_CHAIN"
     )
     rpc_urls: CommaSeparated = Field(
@@ -79,11 +94,7 @@ class ChainSettings(ProcessSettings):
 
     @property
     def network(self) -> Network:
-        """The network this process works on.
-
-        Raises:
-            ConfigurationError: The name is unknown.
-        """
+        """The network this process works on."""
         return network_by_name(self.chain)
 
 

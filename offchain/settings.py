@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AnyHttpUrl, Field, RedisDsn, SecretStr
+from pydantic import AnyHttpUrl, BeforeValidator, Field, RedisDsn, SecretStr
+from pydantic_settings import NoDecode
 
 from indexer.chain.networks import Network, network_by_name
-from indexer.settings import CommaSeparated, ProcessSettings
+from indexer.settings import CommaSeparated, NetworkName, ProcessSettings, split_commas
 
 
 class QueueSettings(ProcessSettings):
@@ -43,7 +45,7 @@ class GatewaySettings(QueueSettings):
         description="Seconds until a call to a gateway is given up.",
         validation_alias="LASTRO_GATEWAY_TIMEOUT_S",
     )
-    chains: CommaSeparated = Field(
+    chains: Annotated[tuple[NetworkName, ...], NoDecode, BeforeValidator(split_commas)] = Field(
         (),
         description="Networks on which campaigns may settle, comma-separated.",
         validation_alias="LASTRO_CHAINS",
@@ -55,11 +57,7 @@ class GatewaySettings(QueueSettings):
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """The networks on which campaigns may settle.
-
-        Raises:
-            ConfigurationError: A name is unknown.
-        """
+        """The networks on which campaigns may settle."""
         return tuple(network_by_name(name) for name in self.chains)
 
 
