@@ -7,10 +7,11 @@ SDK also takes, can be replayed for ever and is refused here.
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 from offchain.gateways.crowdsplit_wire import attempt_of_payment, bare_id, is_storable
 from offchain.gateways.types import SignatureRefusal, UnreadableWebhook, WebhookEvent
@@ -74,11 +75,11 @@ def read(body: bytes) -> WebhookEvent:
         UnreadableWebhook: It is not JSON, or not such an envelope.
     """
     try:
-        envelope = json.loads(body)
-    except ValueError:
-        raise UnreadableWebhook("the body is not JSON") from None
-    except RecursionError:
-        raise UnreadableWebhook("the body is nested too deeply") from None
+        # orjson bounds the depth itself; the standard library's scanner leans on the interpreter's
+        # recursion limit, and a process that raised it dies of a few thousand brackets.
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise UnreadableWebhook("the body is not JSON, or is nested too deeply") from None
     if not isinstance(envelope, dict):
         raise UnreadableWebhook("the body is not an object")
     identifier, event = envelope.get("id"), envelope.get("event")

@@ -143,6 +143,7 @@ def test_read_finds_our_attempt_when_it_is_in_the_metadata() -> None:
         b'{"id":"a\\u0000","event":"x"}',
         b'{"id":"a\\ud800","event":"x"}',
         b'{"id":"1","event":"x\\udfff"}',
+        b'{"id":"1","event":"payment.captured","data":{"id":"\\ud800"}}',
         b'{"id":"' + b"a" * 300 + b'","event":"x"}',
         b"[" * 900_000,
     ],

@@ -176,7 +176,7 @@ def test_events_are_worked_off_and_one_becomes_dead_when_it_fails_unforeseen(
     assert state(services.engine, failing) == ("dead", "InvalidURL")
 
 
-@pytest.mark.parametrize("odd", ["../merchant/webhooks", "\0", "\ud800", "a b", "x" * 70_000])
+@pytest.mark.parametrize("odd", ["../merchant/webhooks", "\0", "a b", "x" * 70_000])
 def test_event_is_kept_as_unmatched_when_its_payment_id_is_none_of_the_gateways(
     services: Services, odd: str
 ) -> None:
