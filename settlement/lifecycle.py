@@ -89,14 +89,6 @@ def struck(strikes: int, failure: str) -> Move:
     return Move("ready")
 
 
-def may_retry(reason: str | None) -> bool:
-    """Whether a blocked request is tried again after ``RETRY_AFTER`` without anybody's help.
-
-    Funding blocks end when funds arrive; an expired payment needs another generation.
-    """
-    return reason is not None and reason.startswith(TREASURY)
-
-
 @dataclass(frozen=True, slots=True)
 class CampaignView:
     """All that decides a campaign's next step."""

@@ -3,7 +3,7 @@
 import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from indexer.errors import ConfigurationError
 
@@ -20,8 +20,8 @@ def database_url(text: str) -> URL:
     """
     try:
         url = make_url(text)
-    except Exception as error:
-        raise ConfigurationError("DATABASE_URL is not a URL: expected postgresql://…") from error
+    except (ArgumentError, ValueError):  # a port that is no number is the latter
+        raise ConfigurationError("DATABASE_URL is not a URL: expected postgresql://…") from None
     if url.get_backend_name() not in {"postgresql", "postgres"}:
         raise ConfigurationError(
             f"DATABASE_URL names {url.get_backend_name()}: Lastro needs PostgreSQL"

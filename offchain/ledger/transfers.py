@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Literal, NewType
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.dialects.postgresql import insert
 
 from indexer.errors import InvariantError
@@ -141,8 +141,3 @@ def _read(connection: Connection, identifier: TransferId) -> RowMapping | None:
         .mappings()
         .first()
     )
-
-
-def transfer_count(connection: Connection) -> int:
-    """How many transfers the ledger holds."""
-    return int(connection.execute(select(func.count()).select_from(ledger_transfers)).scalar_one())
