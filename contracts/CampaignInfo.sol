@@ -1,35 +1,25 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
-import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
-import {PausableCancellable} from "./bases/PausableCancellable.sol";
+import {CampaignAuthority} from "./bases/CampaignAuthority.sol";
+import {CampaignReceipts} from "./bases/CampaignReceipts.sol";
 import {ICampaignInfo} from "./interfaces/ICampaignInfo.sol";
 import {IGlobalParams} from "./interfaces/IGlobalParams.sol";
-import {IPausableCancellable} from "./interfaces/IPausableCancellable.sol";
-import {IPaymentTreasury} from "./interfaces/IPaymentTreasury.sol";
+import {IHostedTreasury} from "./interfaces/IHostedTreasury.sol";
+import {RegistryKeys} from "./libraries/RegistryKeys.sol";
 import {CampaignData} from "./types/CampaignData.sol";
 import {CampaignInfoInputCode} from "./types/InputCodes.sol";
 
 /// @title CampaignInfo
 /// @dev The implementation behind every campaign, an ERC-1167 clone with 96 bytes of arguments.
 ///      Clones never change their implementation.
-contract CampaignInfo is
-    ICampaignInfo,
-    ERC721,
-    Ownable,
-    AccessControl,
-    PausableCancellable,
-    Initializable
-{
-    using Address for address;
-
-    /// @dev One slot: treasury (20 bytes) | feePercent (2) | selected (1)
+contract CampaignInfo is CampaignAuthority, CampaignReceipts, Ownable, Initializable {
+    /// @dev One slot: treasury (20 bytes) | feePercent (2) | selected (1). The fee is a snapshot of
+    ///      the platform's entry in GlobalParams, taken when the platform was selected.
     struct Platform {
         address treasury;
         uint16 feePercent;
@@ -43,42 +33,42 @@ contract CampaignInfo is
         CANCELLED
     }
 
-    /// @notice The role of the campaign's treasuries.
-    bytes32 public constant TREASURY_ROLE = keccak256("TREASURY_ROLE");
+    bytes4 private constant EXPECTED = IHostedTreasury.getExpectedAmount.selector;
 
-    // slot n: paused, cancelled, cancelledAt (7 bytes, inherited) | globalParams (20) | launch (5)
-    IGlobalParams private _globalParams;
+    // slot n: receiptCount (12 bytes) | owner (20), both inherited; slot n + 1: launch (5) |
+    // deadline (5)
     uint40 private _launchTime;
-    // slot n + 1: deadline (5) | receiptCount (12)
     uint40 private _deadline;
-    uint96 private _receiptCount;
     uint256 private _goalAmount;
     bytes32 private _currency;
     address[] private _acceptedTokens;
     bytes32[] private _approvedPlatforms;
     mapping(bytes32 platformHash => Platform) private _platforms;
-    string private _name;
-    string private _symbol;
-    string private _imageURI;
-    string private _contractURI;
+    mapping(bytes32 platformDataKey => bytes32) private _platformData;
 
-    modifier onlyProtocolAdmin() {
-        if (msg.sender != getProtocolAdminAddress()) revert AdminAccessCheckerUnauthorized();
+    /// @dev Settings are the owner's before the launch.
+    modifier onlyOwnerBeforeLaunch() {
+        _checkOwner();
+        _requireBefore(_launchTime);
         _;
     }
 
-    constructor() ERC721("", "") Ownable(msg.sender) {
+    modifier whenNotLocked() {
+        if (isLocked()) revert CampaignInfoIsLocked();
+        _;
+    }
+
+    constructor() Ownable(msg.sender) {
         _disableInitializers();
     }
 
     /// @inheritdoc ICampaignInfo
-    /// @dev The data arrays are part of Oak's signature; the factory lets only empty ones through.
     function initialize(
         address creator,
         address globalParams,
         bytes32[] calldata selectedPlatformHash,
-        bytes32[] calldata,
-        bytes32[] calldata,
+        bytes32[] calldata platformDataKey,
+        bytes32[] calldata platformDataValue,
         CampaignData calldata campaignData,
         address[] calldata acceptedTokens,
         string calldata nftName,
@@ -95,20 +85,21 @@ contract CampaignInfo is
         _currency = campaignData.currency;
         for (uint256 i = 0; i < acceptedTokens.length; ++i) {
             if (isTokenAccepted(acceptedTokens[i])) {
-                revert CampaignInfoInvalidInput(CampaignInfoInputCode.DUPLICATE_ACCEPTED_TOKEN);
+                _revert(CampaignInfoInputCode.DUPLICATE_ACCEPTED_TOKEN);
             }
             _acceptedTokens.push(acceptedTokens[i]);
         }
         for (uint256 i = 0; i < selectedPlatformHash.length; ++i) {
-            uint256 fee = _globalParams.getPlatformFeePercent(selectedPlatformHash[i]);
-            _platforms[selectedPlatformHash[i]] = Platform(address(0), uint16(fee), true);
+            _select(selectedPlatformHash[i]);
         }
-        _requireJsonSafe(nftName);
-        _requireJsonSafe(nftImageURI);
-        _name = nftName;
-        _symbol = nftSymbol;
-        _imageURI = nftImageURI;
-        _contractURI = nftContractURI;
+        for (uint256 i = 0; i < platformDataKey.length; ++i) {
+            _platformData[platformDataKey[i]] = platformDataValue[i];
+        }
+        // A goal of nothing is reached by nothing: gating on it would promise and not keep.
+        if (campaignData.goalAmount == 0 && _platformData[RegistryKeys.GOAL_GATED] != 0) {
+            _revert(CampaignInfoInputCode.ZERO_GOAL_AMOUNT);
+        }
+        _initializeReceipts(nftName, nftSymbol, nftImageURI, nftContractURI);
     }
 
     /// @inheritdoc ICampaignInfo
@@ -116,9 +107,7 @@ contract CampaignInfo is
         external
         whenOpen
     {
-        if (block.timestamp >= _deadline) {
-            revert CurrentTimeIsGreater(_deadline, block.timestamp);
-        }
+        _requireBefore(_deadline);
         if (msg.sender != getCampaignConfig().treasuryFactory) revert CampaignInfoUnauthorized();
         Platform storage platform = _platforms[platformHash];
         if (!platform.selected) revert CampaignInfoPlatformNotSelected(platformHash);
@@ -132,63 +121,100 @@ contract CampaignInfo is
     }
 
     /// @inheritdoc ICampaignInfo
-    function pauseCampaign(bytes32 message) external onlyProtocolAdmin {
-        _pause(msg.sender, message);
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function unpauseCampaign(bytes32 message) external onlyProtocolAdmin {
-        _unpause(msg.sender, message);
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function cancelCampaign(bytes32 message) external {
-        if (msg.sender != owner() && msg.sender != getProtocolAdminAddress()) {
-            revert CampaignInfoUnauthorized();
+    function updateLaunchTime(uint256 launchTime)
+        external
+        onlyOwnerBeforeLaunch
+        whenOpen
+        whenNotLocked
+    {
+        uint256 buffer = _registryValue(RegistryKeys.CAMPAIGN_LAUNCH_BUFFER);
+        uint256 minimum = _registryValue(RegistryKeys.MINIMUM_CAMPAIGN_DURATION);
+        bool early = launchTime < block.timestamp + buffer;
+        if (early || _deadline <= launchTime || _deadline < launchTime + minimum) {
+            _revert(CampaignInfoInputCode.INVALID_LAUNCH_TIME);
         }
-        _cancel(msg.sender, message);
+        _launchTime = uint40(launchTime);
+        emit CampaignInfoLaunchTimeUpdated(launchTime);
     }
 
     /// @inheritdoc ICampaignInfo
-    /// @dev Token, amount, shipping and tip repeat the payment, so they are not stored again.
-    function mintNFTForPledge(
-        address backer,
-        bytes32 reward,
-        address,
-        uint256,
-        uint256,
-        uint256
-    ) external onlyRole(TREASURY_ROLE) returns (uint256 tokenId) {
-        tokenId = ++_receiptCount;
-        emit PledgeNFTMinted(tokenId, backer, msg.sender, reward);
-        _safeMint(backer, tokenId);
+    function updateDeadline(uint256 deadline)
+        external
+        onlyOwnerBeforeLaunch
+        whenOpen
+        whenNotLocked
+    {
+        if (deadline < _launchTime + _registryValue(RegistryKeys.MINIMUM_CAMPAIGN_DURATION)) {
+            _revert(CampaignInfoInputCode.INVALID_DEADLINE);
+        }
+        _deadline = _clampTime(deadline);
+        emit CampaignInfoDeadlineUpdated(_deadline);
     }
 
     /// @inheritdoc ICampaignInfo
-    function burn(uint256 tokenId) external onlyRole(TREASURY_ROLE) {
-        // Passing the caller makes ERC-721 check the owner's approval.
-        _update(address(0), tokenId, msg.sender);
+    function updateGoalAmount(uint256 goalAmount)
+        external
+        onlyOwnerBeforeLaunch
+        whenOpen
+        whenNotLocked
+    {
+        if (goalAmount == 0) _revert(CampaignInfoInputCode.ZERO_GOAL_AMOUNT);
+        _goalAmount = goalAmount;
+        emit CampaignInfoGoalAmountUpdated(goalAmount);
+    }
+
+    /// @inheritdoc ICampaignInfo
+    function updateSelectedPlatform(
+        bytes32 platformHash,
+        bool selection,
+        bytes32[] calldata platformDataKey,
+        bytes32[] calldata platformDataValue
+    ) external onlyOwnerBeforeLaunch whenOpen {
+        Platform storage platform = _platforms[platformHash];
+        if (platform.selected == selection) {
+            _revert(CampaignInfoInputCode.PLATFORM_SELECTION_UNCHANGED);
+        }
+        if (!_globalParams.checkIfPlatformIsListed(platformHash)) {
+            revert CampaignInfoInvalidPlatformUpdate(platformHash, selection);
+        }
+        // Only a selected platform has a treasury, so this is about taking the selection back.
+        if (platform.treasury != address(0)) {
+            revert CampaignInfoPlatformAlreadyApproved(platformHash);
+        }
+        if (platformDataKey.length != platformDataValue.length) {
+            _revert(CampaignInfoInputCode.PLATFORM_DATA_LENGTH_MISMATCH);
+        }
+        if (selection) {
+            for (uint256 i = 0; i < platformDataKey.length; ++i) {
+                _setPlatformData(platformHash, platformDataKey[i], platformDataValue[i]);
+            }
+            _select(platformHash);
+        } else {
+            delete _platforms[platformHash];
+        }
+        emit CampaignInfoSelectedPlatformUpdated(platformHash, selection);
+    }
+
+    /// @inheritdoc ICampaignInfo
+    function setImageURI(string calldata newImageURI) external onlyOwnerBeforeLaunch {
+        _setImageURI(newImageURI);
+        emit ImageURIUpdated(newImageURI);
+    }
+
+    /// @inheritdoc ICampaignInfo
+    function updateContractURI(string calldata newContractURI) external onlyOwnerBeforeLaunch {
+        _setContractURI(newContractURI);
+        emit ContractURIUpdated(newContractURI);
     }
 
     /// @inheritdoc Ownable
-    function transferOwnership(address newOwner) public override whenOpen {
+    function transferOwnership(address newOwner) public override onlyOwner whenOpen {
         super.transferOwnership(newOwner);
     }
 
     /// @inheritdoc ICampaignInfo
-    function getTreasuryContext(bytes32 platformHash)
-        external
-        view
-        returns (TreasuryContext memory)
-    {
-        IGlobalParams.PlatformAuthority memory authority =
-            _globalParams.getPlatformAuthority(platformHash);
-        return TreasuryContext(authority.admin, authority.adapter, paused(), cancelled());
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function getMaxPaymentExpiration(bytes32 platformHash) external view returns (uint256) {
-        return _globalParams.getMaxPaymentExpiration(platformHash);
+    function isGoalGated() external view returns (bool) {
+        return _platformData[RegistryKeys.GOAL_GATED] != 0;
     }
 
     /// @inheritdoc ICampaignInfo
@@ -204,11 +230,6 @@ contract CampaignInfo is
     /// @inheritdoc ICampaignInfo
     function getApprovedPlatformHashes() external view returns (bytes32[] memory) {
         return _approvedPlatforms;
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function isLocked() external view returns (bool) {
-        return _approvedPlatforms.length != 0;
     }
 
     /// @inheritdoc ICampaignInfo
@@ -242,6 +263,12 @@ contract CampaignInfo is
     }
 
     /// @inheritdoc ICampaignInfo
+    function getPlatformData(bytes32 platformDataKey) external view returns (bytes32 value) {
+        value = _platformData[platformDataKey];
+        if (value == 0) _revert(CampaignInfoInputCode.PLATFORM_DATA_NOT_SET);
+    }
+
+    /// @inheritdoc ICampaignInfo
     function getProtocolFeePercent() external view returns (uint256) {
         return getCampaignConfig().protocolFeePercent;
     }
@@ -252,73 +279,43 @@ contract CampaignInfo is
     }
 
     /// @inheritdoc ICampaignInfo
-    function getPlatformAdminAddress(bytes32 platformHash) external view returns (address) {
-        return _globalParams.getPlatformAdminAddress(platformHash);
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function getPlatformAdapter(bytes32 platformHash) external view returns (address) {
-        return _globalParams.getPlatformAdapter(platformHash);
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function getDataFromRegistry(bytes32 key) external view returns (bytes32) {
-        return _globalParams.getFromRegistry(key);
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function contractURI() external view returns (string memory) {
-        return _contractURI;
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function getImageURI() external view returns (string memory) {
-        return _imageURI;
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function getPledgeCount() external view returns (uint256) {
-        return _receiptCount;
-    }
-
-    /// @inheritdoc ICampaignInfo
     function getTotalRaisedAmount() external view returns (uint256) {
-        return _sum(IPaymentTreasury.getRaisedAmount.selector, Which.OPEN);
+        return _sum(IHostedTreasury.getRaisedAmount.selector, Which.OPEN);
     }
 
     /// @inheritdoc ICampaignInfo
     function getTotalAvailableRaisedAmount() external view returns (uint256) {
-        return _sum(IPaymentTreasury.getRaisedAmount.selector, Which.ALL);
+        return _sum(IHostedTreasury.getRaisedAmount.selector, Which.ALL);
     }
 
     /// @inheritdoc ICampaignInfo
     function getTotalLifetimeRaisedAmount() external view returns (uint256) {
-        return _sum(IPaymentTreasury.getLifetimeRaisedAmount.selector, Which.ALL);
+        return _sum(IHostedTreasury.getLifetimeRaisedAmount.selector, Which.ALL);
     }
 
     /// @inheritdoc ICampaignInfo
     function getTotalRefundedAmount() external view returns (uint256) {
-        return _sum(IPaymentTreasury.getRefundedAmount.selector, Which.ALL);
+        return _sum(IHostedTreasury.getRefundedAmount.selector, Which.ALL);
     }
 
     /// @inheritdoc ICampaignInfo
     function getTotalCancelledAmount() external view returns (uint256) {
-        return _sum(IPaymentTreasury.getRaisedAmount.selector, Which.CANCELLED);
+        return _sum(IHostedTreasury.getRaisedAmount.selector, Which.CANCELLED);
     }
 
     /// @inheritdoc ICampaignInfo
     function getTotalExpectedAmount() external view returns (uint256) {
-        return _sum(IPaymentTreasury.getExpectedAmount.selector, Which.ALL);
+        return _sum(EXPECTED, Which.ALL);
+    }
+
+    /// @inheritdoc ICampaignInfo
+    function isLocked() public view returns (bool) {
+        return _approvedPlatforms.length != 0;
     }
 
     /// @inheritdoc ICampaignInfo
     function getCampaignConfig() public view returns (Config memory) {
         return abi.decode(Clones.fetchCloneArgs(address(this)), (Config));
-    }
-
-    /// @inheritdoc ICampaignInfo
-    function getProtocolAdminAddress() public view returns (address) {
-        return _globalParams.getProtocolAdminAddress();
     }
 
     /// @inheritdoc ICampaignInfo
@@ -331,63 +328,66 @@ contract CampaignInfo is
     }
 
     /// @inheritdoc ICampaignInfo
-    function owner() public view override(ICampaignInfo, Ownable) returns (address) {
-        return super.owner();
+    function owner()
+        public
+        view
+        override(ICampaignInfo, CampaignAuthority, Ownable)
+        returns (address)
+    {
+        return Ownable.owner();
     }
 
     /// @inheritdoc ICampaignInfo
     function ownerOf(uint256 tokenId)
         public
         view
-        override(ICampaignInfo, ERC721)
+        override(ICampaignInfo, CampaignReceipts)
         returns (address)
     {
-        return super.ownerOf(tokenId);
+        return CampaignReceipts.ownerOf(tokenId);
     }
 
-    /// @notice The name of the receipts' collection.
-    function name() public view override returns (string memory) {
-        return _name;
+    function _select(bytes32 platformHash) private {
+        uint256 fee = _globalParams.getPlatformFeePercent(platformHash);
+        _platforms[platformHash] = Platform(address(0), uint16(fee), true);
     }
 
-    /// @notice The symbol of the receipts' collection.
-    function symbol() public view override returns (string memory) {
-        return _symbol;
+    /// @dev Goal gating is chosen at creation only: its key is valid, but no platform's.
+    function _setPlatformData(bytes32 platformHash, bytes32 key, bytes32 value) private {
+        if (!_globalParams.checkIfPlatformDataKeyValid(key)) {
+            _revert(CampaignInfoInputCode.INVALID_PLATFORM_DATA_KEY);
+        }
+        if (_globalParams.getPlatformDataOwner(key) != platformHash) {
+            revert CampaignInfoPlatformDataKeyNotOwnedByPlatform(platformHash, key);
+        }
+        if (value == 0) _revert(CampaignInfoInputCode.ZERO_PLATFORM_DATA_VALUE);
+        _platformData[key] = value;
     }
 
-    /// @notice ERC-165.
-    function supportsInterface(bytes4 interfaceId)
-        public
-        view
-        override(ERC721, AccessControl)
-        returns (bool)
-    {
-        return super.supportsInterface(interfaceId);
-    }
-
-    /// @dev Adds up one view of the chosen treasuries; at most one per selected platform.
+    /// @dev Adds up one view of the chosen treasuries; at most one per selected platform. A kind
+    ///      that expects no payments has no such view, and adds nothing.
     function _sum(bytes4 figure, Which which) private view returns (uint256 total) {
         for (uint256 i = 0; i < _approvedPlatforms.length; ++i) {
             address treasury = _platforms[_approvedPlatforms[i]].treasury;
             bool wanted = which == Which.ALL
-                || IPausableCancellable(treasury).cancelled() == (which == Which.CANCELLED);
+                || IHostedTreasury(treasury).cancelled() == (which == Which.CANCELLED);
             if (!wanted) continue;
-            bytes memory answer = treasury.functionStaticCall(abi.encodeWithSelector(figure));
+            (bool answered, bytes memory answer) =
+                treasury.staticcall(abi.encodeWithSelector(figure));
+            if (!answered && figure == EXPECTED) continue;
             total += abi.decode(answer, (uint256));
         }
+    }
+
+    function _requireBefore(uint256 time) private view {
+        if (block.timestamp >= time) revert CurrentTimeIsGreater(time, block.timestamp);
     }
 
     function _clampTime(uint256 time) private pure returns (uint40) {
         return time > type(uint40).max ? type(uint40).max : uint40(time);
     }
 
-    function _requireJsonSafe(string calldata text) private pure {
-        bytes calldata chars = bytes(text);
-        for (uint256 i = 0; i < chars.length; ++i) {
-            bytes1 char = chars[i];
-            if (char < 0x20 || char > 0x7e || char == 0x22 || char == 0x5c) {
-                revert PledgeNFTInvalidJsonString();
-            }
-        }
+    function _revert(CampaignInfoInputCode code) private pure {
+        revert CampaignInfoInvalidInput(code);
     }
 }

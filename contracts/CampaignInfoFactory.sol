@@ -76,10 +76,7 @@ contract CampaignInfoFactory is ICampaignInfoFactory, Initializable, UUPSUpgrade
             _revert(CampaignInfoFactoryInputCode.PLATFORM_DATA_LENGTH_MISMATCH);
         }
         _requireTimes(campaignData);
-        // GlobalParams registers no data keys yet, so none can be valid.
-        if (platformDataKey.length != 0) {
-            _revert(CampaignInfoFactoryInputCode.INVALID_PLATFORM_DATA_KEY);
-        }
+        _requireData(platformDataKey, platformDataValue);
         _requireUnused(identifierHash);
         _requireListed(selectedPlatformHash);
 
@@ -149,6 +146,19 @@ contract CampaignInfoFactory is ICampaignInfoFactory, Initializable, UUPSUpgrade
         uint256 minimum = uint256(params.getFromRegistry(RegistryKeys.MINIMUM_CAMPAIGN_DURATION));
         if (campaignData.deadline < campaignData.launchTime + minimum) {
             _revert(CampaignInfoFactoryInputCode.DEADLINE_TOO_SOON);
+        }
+    }
+
+    /// @dev The key of goal gating belongs to no platform, and its only value is 1.
+    function _requireData(bytes32[] calldata keys, bytes32[] calldata values) private view {
+        for (uint256 i = 0; i < keys.length; ++i) {
+            if (!_state().globalParams.checkIfPlatformDataKeyValid(keys[i])) {
+                _revert(CampaignInfoFactoryInputCode.INVALID_PLATFORM_DATA_KEY);
+            }
+            if (values[i] == 0) _revert(CampaignInfoFactoryInputCode.ZERO_PLATFORM_DATA_VALUE);
+            if (keys[i] == RegistryKeys.GOAL_GATED && uint256(values[i]) != 1) {
+                _revert(CampaignInfoFactoryInputCode.INVALID_PLATFORM_DATA_KEY);
+            }
         }
     }
 

@@ -3,442 +3,371 @@ pragma solidity 0.8.30;
 
 import {Initializable} from "@openzeppelin/contracts/proxy/utils/Initializable.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuardTransient} from
-    "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {TreasuryAuthority} from "./bases/TreasuryAuthority.sol";
+import {PaymentRecorder} from "./bases/PaymentRecorder.sol";
 import {ICampaignInfo} from "./interfaces/ICampaignInfo.sol";
+import {ILiveParams} from "./interfaces/ILiveParams.sol";
 import {IPaymentTreasury} from "./interfaces/IPaymentTreasury.sol";
-import {BasisPoints} from "./libraries/BasisPoints.sol";
-import {TokenAmounts} from "./libraries/TokenAmounts.sol";
-import {TokenLedger, TokenTotals} from "./libraries/TokenLedger.sol";
+import {IRefundEscrow} from "./interfaces/IRefundEscrow.sol";
+import {ISettlementTreasury} from "./interfaces/ISettlementTreasury.sol";
+import {Book, PaymentBook} from "./libraries/PaymentBook.sol";
+import {PaymentChecks} from "./libraries/PaymentChecks.sol";
+import {Payouts} from "./libraries/Payouts.sol";
+import {Figure, TokenAccounts} from "./libraries/TokenAccounts.sol";
 import {NotClaimableCode, TreasuryInputCode} from "./types/InputCodes.sol";
+import {PaymentState, PaymentStates} from "./types/PaymentState.sol";
 
 /// @title PaymentTreasury
-/// @dev The implementation behind every payment treasury, a plain ERC-1167 clone; clones never
-///      change it. Trusted: the platform admin with creating, confirming and refunding payments;
-///      accepted tokens with standard ERC-20 behaviour. Not trusted: buyers, receipt holders.
-contract PaymentTreasury is TreasuryAuthority, ReentrancyGuardTransient, Initializable {
+/// @dev The implementation behind payment treasuries, a plain ERC-1167 clone; clones never change
+///      it. A payment is one slot, and a bit that 256 payments share. Trusted: the platform admin
+///      with creating, confirming and refunding payments; the campaign with rights and receipts.
+///      Not trusted: buyers, receipt owners, and tokens: what they answer is checked against what
+///      is owed, and the books change before tokens move.
+contract PaymentTreasury is PaymentRecorder, Initializable {
+    using PaymentBook for Book;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
-    using TokenLedger for TokenTotals;
 
-    enum Status {
-        NONE,
-        PENDING,
-        CONFIRMED
+    IRefundEscrow private immutable REFUND_ESCROW;
+
+    modifier whilePaying() {
+        _requirePayingTime();
+        _;
     }
 
-    /// @dev slot 0: amount (16 bytes) | expiration (5) | tokenPosition (1) | status (1)
-    ///      slot 1: buyerId; slot 2: itemId
-    ///      slot 3: buyer (20) | receiptId (12), written only when a confirmation names a buyer
-    struct Payment {
-        uint128 amount;
-        uint40 expiration;
-        uint8 tokenPosition;
-        Status status;
-        bytes32 buyerId;
-        bytes32 itemId;
-        address buyer;
-        uint96 receiptId;
-    }
-
-    /// @dev One slot. position counts from 1, so that zero means "not accepted".
-    struct Listing {
-        uint8 position;
-        uint8 decimals;
-    }
-
-    /// @inheritdoc IPaymentTreasury
-    uint256 public constant MAX_BATCH_SIZE = 1000;
-
-    address[] private _tokens;
-    mapping(address token => Listing) private _listings;
-    mapping(address token => TokenTotals) private _totals;
-    mapping(bytes32 paymentId => Payment) private _payments;
-
-    constructor() {
+    /// @param liveParams That of our campaigns; a campaign that names another is taken for Oak's.
+    /// @param refundEscrow Where refunds of buyers without wallet go; without one, no campaign may
+    ///        gate on its goal.
+    constructor(ILiveParams liveParams, IRefundEscrow refundEscrow) PaymentRecorder(liveParams) {
+        REFUND_ESCROW = refundEscrow;
         _disableInitializers();
     }
 
     /// @inheritdoc IPaymentTreasury
-    function initialize(bytes32 platformHash, address infoAddress) external initializer {
-        ICampaignInfo campaign = ICampaignInfo(infoAddress);
-        _campaign = campaign;
-        _platformHash = platformHash;
-        _platformFeePercent = campaign.getPlatformFeePercent(platformHash).toUint16();
-        _protocolFeePercent = campaign.getProtocolFeePercent().toUint16();
-        // A campaign's tokens never change, so its treasuries keep them where payments look.
-        address[] memory tokens = campaign.getAcceptedTokens();
-        if (tokens.length > type(uint8).max) revert PaymentTreasuryTooManyTokens(tokens.length);
-        _tokens = tokens;
-        for (uint256 i = 0; i < tokens.length; ++i) {
-            uint8 decimals = IERC20Metadata(tokens[i]).decimals();
-            _listings[tokens[i]] = Listing(uint8(i + 1), decimals);
-        }
-    }
-
-    /// @inheritdoc IPaymentTreasury
-    function createPayment(
-        bytes32 paymentId,
-        bytes32 buyerId,
-        bytes32 itemId,
-        address paymentToken,
-        uint256 amount,
-        uint256 expiration,
-        LineItem[] calldata lineItems,
-        ExternalFees[] calldata externalFees
-    ) external whenOpen nonReentrant {
-        uint256 latest = _authorizeCreate();
-        _create(paymentId, buyerId, itemId, paymentToken, amount, expiration, latest);
-        _requireNoExtras(paymentId, lineItems, externalFees);
-        _totals[paymentToken].expect(amount);
-    }
-
-    /// @inheritdoc IPaymentTreasury
-    function createPaymentBatch(
-        bytes32[] calldata paymentIds,
-        bytes32[] calldata buyerIds,
-        bytes32[] calldata itemIds,
-        address[] calldata paymentTokens,
-        uint256[] calldata amounts,
-        uint256[] calldata expirations,
-        LineItem[][] calldata lineItemsArray,
-        ExternalFees[][] calldata externalFeesArray
-    ) external whenOpen nonReentrant {
-        uint256 latest = _authorizeCreate();
-        uint256 count = paymentIds.length;
-        bool equal = count != 0 && buyerIds.length == count && itemIds.length == count
-            && paymentTokens.length == count && amounts.length == count
-            && expirations.length == count && lineItemsArray.length == count
-            && externalFeesArray.length == count;
-        if (!equal) revert PaymentTreasuryBatchArrayLengthMismatch();
-        if (count > MAX_BATCH_SIZE) revert PaymentTreasuryArrayTooLong();
-
-        uint256[] memory sums = new uint256[](_tokens.length);
-        for (uint256 i = 0; i < count; ++i) {
-            uint256 position = _create(
-                paymentIds[i],
-                buyerIds[i],
-                itemIds[i],
-                paymentTokens[i],
-                amounts[i],
-                expirations[i],
-                latest
-            );
-            _requireNoExtras(paymentIds[i], lineItemsArray[i], externalFeesArray[i]);
-            sums[position - 1] += amounts[i];
-        }
-        for (uint256 i = 0; i < sums.length; ++i) {
-            if (sums[i] != 0) _totals[_tokens[i]].expect(sums[i]);
-        }
-        emit PaymentBatchCreated(paymentIds);
-    }
-
-    /// @inheritdoc IPaymentTreasury
-    function cancelPayment(bytes32 paymentId) external whenOpen nonReentrant {
-        _authorizeAdminWhileOpen();
-        Payment storage payment = _pending(paymentId);
-        _totals[_tokenOf(payment)].unexpect(payment.amount);
-        delete _payments[paymentId];
-        emit PaymentCancelled(paymentId);
-    }
-
-    /// @inheritdoc IPaymentTreasury
-    function confirmPayment(bytes32 paymentId, address buyerAddress)
-        external
-        whenOpen
-        nonReentrant
-    {
-        _authorizeAdminWhileOpen();
-        (uint256 position, uint256 amount) = _confirm(paymentId);
-        _commit(_tokens[position - 1], amount);
-        if (buyerAddress != address(0)) _mintReceipt(paymentId, buyerAddress);
-        emit PaymentConfirmed(paymentId);
-    }
-
-    /// @inheritdoc IPaymentTreasury
-    function confirmPaymentBatch(bytes32[] calldata paymentIds, address[] calldata buyerAddresses)
-        external
-        whenOpen
-        nonReentrant
-    {
-        _authorizeAdminWhileOpen();
-        uint256 count = paymentIds.length;
-        if (buyerAddresses.length != count) {
-            revert PaymentTreasuryInvalidInput(TreasuryInputCode.CONFIRM_BATCH_LENGTH_MISMATCH);
-        }
-        if (count > MAX_BATCH_SIZE) revert PaymentTreasuryArrayTooLong();
-
-        uint256[] memory sums = new uint256[](_tokens.length);
-        for (uint256 i = 0; i < count; ++i) {
-            (uint256 position, uint256 amount) = _confirm(paymentIds[i]);
-            sums[position - 1] += amount;
-        }
-        // The batch is atomic, so one check of the sum is as strict as a check per payment.
-        for (uint256 i = 0; i < sums.length; ++i) {
-            if (sums[i] != 0) _commit(_tokens[i], sums[i]);
-        }
-        // Receipts last: minting calls the buyer.
-        for (uint256 i = 0; i < count; ++i) {
-            if (buyerAddresses[i] != address(0)) _mintReceipt(paymentIds[i], buyerAddresses[i]);
-        }
-        emit PaymentBatchConfirmed(paymentIds);
+    function initialize(bytes32 platformHash, address infoAddress) external {
+        initialize(platformHash, infoAddress, address(0));
     }
 
     /// @inheritdoc IPaymentTreasury
     function claimRefund(bytes32 paymentId, address refundAddress)
         external
+        whilePaying
         whenNotPaused
         nonReentrant
     {
-        ICampaignInfo.TreasuryContext memory context = _authorizeAdmin();
-        _requireCampaignNotPaused(context);
-        if (refundAddress == address(0)) {
-            revert PaymentTreasuryInvalidInput(TreasuryInputCode.ZERO_REFUND_ADDRESS);
+        Rights memory rights = _authorizeAdmin();
+        _requireCampaignNotPaused(rights);
+        PaymentChecks.requireInput(
+            refundAddress != address(0), TreasuryInputCode.ZERO_REFUND_ADDRESS
+        );
+        PaymentState state = _book.findOwn(paymentId);
+        if (!_book.isConfirmed(state)) revert PaymentTreasuryPaymentNotConfirmed(paymentId);
+        if (state.has(PaymentStates.RECEIPT | PaymentStates.BUYER)) {
+            revert PaymentTreasuryCryptoPayment(paymentId);
         }
-        Payment storage payment = _existing(paymentId);
-        if (payment.status != Status.CONFIRMED) {
-            revert PaymentTreasuryPaymentNotConfirmed(paymentId);
-        }
-        if (payment.buyer != address(0)) revert PaymentTreasuryCryptoPayment(paymentId);
-        _refund(paymentId, refundAddress, NotClaimableCode.INSUFFICIENT_LIQUIDITY);
+        _requirePlatformMayRefund(rights, paymentId);
+        NotClaimableCode whenShort = NotClaimableCode.INSUFFICIENT_LIQUIDITY;
+        (address token, uint256 total) = _release(paymentId, paymentId, state, whenShort);
+        _pay(paymentId, token, total, refundAddress);
     }
 
     /// @inheritdoc IPaymentTreasury
-    function claimRefund(bytes32 paymentId) external whenNotPaused nonReentrant {
-        _requireCampaignNotPaused(_campaign.getTreasuryContext(_platformHash));
-        Payment storage payment = _existing(paymentId);
-        if (payment.buyer == address(0)) {
+    function claimRefund(bytes32 paymentId) external whilePaying whenNotPaused nonReentrant {
+        Rights memory rights = _rights();
+        _requireCampaignNotPaused(rights);
+        (bytes32 key, PaymentState state) = _book.find(paymentId);
+        if (!state.has(PaymentStates.RECEIPT)) {
             revert PaymentTreasuryPaymentNotClaimable(
-                paymentId, NotClaimableCode.ZERO_REFUND_ADDRESS
+                paymentId,
+                state.has(PaymentStates.BUYER)
+                    ? NotClaimableCode.NOT_NFT_PAYMENT
+                    : NotClaimableCode.ZERO_REFUND_ADDRESS
             );
         }
-        uint256 receiptId = payment.receiptId;
-        address holder = _campaign.ownerOf(receiptId);
-        _refund(paymentId, holder, NotClaimableCode.INSUFFICIENT_GOAL_LIQUIDITY);
-        _campaign.burn(receiptId);
+        _decideGoal(rights.traits);
+        address holder = _campaign.ownerOf(state.receiptId());
+        NotClaimableCode whenShort = NotClaimableCode.INSUFFICIENT_GOAL_LIQUIDITY;
+        (address token, uint256 total) = _release(key, paymentId, state, whenShort);
+        _campaign.burn(state.receiptId());
+        _pay(paymentId, token, total, holder);
+    }
+
+    /// @inheritdoc ISettlementTreasury
+    function refundMissedGoal(bytes32[] calldata paymentIds, Witness[] calldata witnesses)
+        external
+        nonReentrant
+    {
+        if (witnesses.length != paymentIds.length) {
+            revert PaymentTreasuryBatchArrayLengthMismatch();
+        }
+        Rights memory rights = _rights();
+        _decideGoal(rights.traits);
+        if (!_goalRefundsOpen(rights)) {
+            (GoalOutcome outcome,,,) = getGoalOutcome();
+            revert GoalRefundsClosed(outcome);
+        }
+        for (uint256 i = 0; i < paymentIds.length; ++i) {
+            _refundMissedGoal(paymentIds[i], witnesses[i]);
+        }
+    }
+
+    /// @inheritdoc ISettlementTreasury
+    function refundBuyer(bytes32 paymentId, Witness calldata witness)
+        external
+        whilePaying
+        whenNotPaused
+        nonReentrant
+    {
+        Rights memory rights = _authorizeAdmin();
+        _requireCampaignNotPaused(rights);
+        PaymentState state = _book.findOwn(paymentId);
+        _requirePlatformMayRefund(rights, paymentId);
+        _requireBuyer(paymentId, state, witness);
+        NotClaimableCode whenShort = NotClaimableCode.INSUFFICIENT_LIQUIDITY;
+        (address token, uint256 total) = _release(paymentId, paymentId, state, whenShort);
+        _pay(paymentId, token, total, witness.buyer);
+    }
+
+    /// @inheritdoc ISettlementTreasury
+    function mintReceipt(bytes32 paymentId, Witness calldata witness)
+        external
+        whenNotPaused
+        nonReentrant
+    {
+        _requireCampaignNotPaused(_rights());
+        _requireBuyer(paymentId, _book.findOwn(paymentId), witness);
+        _mintReceipt(paymentId, witness.buyer);
     }
 
     /// @inheritdoc IPaymentTreasury
-    function withdraw() external whenOpen nonReentrant {
-        ICampaignInfo.TreasuryContext memory context = _context();
+    function withdraw() external whilePaying whenOpen nonReentrant {
+        Rights memory rights = _rights();
         address owner = _campaign.owner();
-        address sender = _sender(context.platformAdapter);
-        if (sender != context.platformAdmin && sender != owner) revert AccessCheckerUnauthorized();
-        _requireCampaignOpen(context);
-        bool withdrew;
-        for (uint256 i = 0; i < _tokens.length; ++i) {
-            if (_withdraw(_tokens[i], owner)) withdrew = true;
-        }
-        if (!withdrew) revert PaymentTreasuryAlreadyWithdrawn();
+        if (!_isAdmin(rights) && rights.sender != owner) revert AccessCheckerUnauthorized();
+        _requireCampaignOpen(rights);
+        if (_traits & GOAL_GATED != 0) _releaseGoal();
+        Payouts.withdraw(_book, owner, _protocolFeePercent, _platformFeePercent);
     }
 
     /// @inheritdoc IPaymentTreasury
-    function disburseFees() external whenNotPaused nonReentrant {
-        ICampaignInfo.TreasuryContext memory context = _context();
-        _requireCampaignNotPaused(context);
+    function disburseFees() external whilePaying whenNotPaused nonReentrant {
+        Rights memory rights = _rights();
+        _requireCampaignNotPaused(rights);
+        Payouts.disburse(_book, _campaign.getProtocolAdminAddress(), rights.platformAdmin);
+    }
+
+    /// @inheritdoc IPaymentTreasury
+    function claimNonGoalLineItems(address token) external whilePaying whenNotPaused nonReentrant {
+        Rights memory rights = _authorizeAdmin();
+        _requireCampaignNotPaused(rights);
+        Payouts.claimItems(_book, token, rights.platformAdmin);
+    }
+
+    /// @inheritdoc IPaymentTreasury
+    function claimExpiredFunds() external whilePaying whenNotPaused nonReentrant {
+        Rights memory rights = _authorizeAdmin();
+        _requireCampaignNotPaused(rights);
+        uint256 claimableAt = _deadline() + _campaign.getPlatformClaimDelay(_platformHash);
+        if (block.timestamp < claimableAt) {
+            revert PaymentTreasuryClaimWindowNotReached(claimableAt);
+        }
+        if (_traits & GOAL_GATED != 0 && _traits & GOAL_RELEASED == 0) {
+            revert GoalNotReached(getRaisedAmount(), _campaign.getGoalAmount());
+        }
         address protocolAdmin = _campaign.getProtocolAdminAddress();
-        for (uint256 i = 0; i < _tokens.length; ++i) {
-            IERC20 token = IERC20(_tokens[i]);
-            TokenTotals storage totals = _totals[address(token)];
-            (uint256 protocolShare, uint256 platformShare) =
-                (totals.protocolFee, totals.platformFee);
-            if (protocolShare == 0 && platformShare == 0) continue;
-            (totals.protocolFee, totals.platformFee) = (0, 0);
-            if (protocolShare != 0) token.safeTransfer(protocolAdmin, protocolShare);
-            if (platformShare != 0) token.safeTransfer(context.platformAdmin, platformShare);
-            emit FeesDisbursed(address(token), protocolShare, platformShare);
-        }
+        Payouts.sweep(_book, rights.platformAdmin, protocolAdmin);
     }
 
-    /// @inheritdoc IPaymentTreasury
-    function getPaymentData(bytes32 paymentId) external view returns (PaymentData memory data) {
-        Payment storage payment = _existing(paymentId);
-        data.buyerAddress = payment.buyer;
-        data.buyerId = payment.buyerId;
-        data.itemId = payment.itemId;
-        data.amount = payment.amount;
-        data.expiration = payment.expiration;
-        data.isConfirmed = payment.status == Status.CONFIRMED;
-        data.paymentToken = _tokenOf(payment);
-    }
-
-    /// @inheritdoc IPaymentTreasury
-    function getRaisedAmount() external view returns (uint256) {
-        return _sum(TokenLedger.getConfirmed);
+    /// @inheritdoc ISettlementTreasury
+    function sweepSurplus(address token) external whilePaying whenNotPaused nonReentrant {
+        Rights memory rights = _authorizeAdmin();
+        _requireCampaignNotPaused(rights);
+        Payouts.sweepSurplus(_book, token, rights.platformAdmin, _isRecordingOver(rights));
     }
 
     /// @inheritdoc IPaymentTreasury
     function getAvailableRaisedAmount() external view returns (uint256) {
-        return _sum(TokenLedger.getAvailable);
+        return TokenAccounts.sum(_book, Figure.AVAILABLE);
     }
 
     /// @inheritdoc IPaymentTreasury
     function getLifetimeRaisedAmount() external view returns (uint256) {
-        return _sum(TokenLedger.getLifetime);
+        return TokenAccounts.sum(_book, Figure.LIFETIME);
     }
 
     /// @inheritdoc IPaymentTreasury
     function getRefundedAmount() external view returns (uint256) {
-        return _sum(TokenLedger.getRefunded);
+        return TokenAccounts.sum(_book, Figure.REFUNDED);
     }
 
     /// @inheritdoc IPaymentTreasury
     function getExpectedAmount() external view returns (uint256) {
-        return _sum(TokenLedger.getPending);
+        return TokenAccounts.sum(_book, Figure.PENDING);
     }
 
-    /// @dev The one path by which a payment comes to exist. Totals are the caller's to update.
-    /// @param latest The latest expiration allowed, unix seconds.
-    /// @return position The token's position, from 1.
-    function _create(
-        bytes32 paymentId,
-        bytes32 buyerId,
-        bytes32 itemId,
-        address token,
-        uint256 amount,
-        uint256 expiration,
-        uint256 latest
-    ) private returns (uint8 position) {
-        if (paymentId == 0) revert PaymentTreasuryZeroPaymentId();
-        if (buyerId == 0) revert PaymentTreasuryZeroBuyerId();
-        if (itemId == 0) revert PaymentTreasuryZeroItemId();
-        if (token == address(0)) revert PaymentTreasuryZeroPaymentToken();
-        if (amount == 0) revert PaymentTreasuryZeroAmount();
-        if (expiration <= block.timestamp) revert PaymentTreasuryExpirationNotInFuture();
-        if (expiration > latest) revert PaymentTreasuryExpirationExceedsMax(expiration, latest);
-        position = _listings[token].position;
-        if (position == 0) revert PaymentTreasuryTokenNotAccepted(token);
-        Payment storage payment = _payments[paymentId];
-        if (payment.status != Status.NONE) {
-            revert PaymentTreasuryPaymentAlreadyExist(
-                keccak256(abi.encodePacked(paymentId, address(0)))
-            );
+    /// @inheritdoc ISettlementTreasury
+    function getRefundEscrow() external view returns (address) {
+        return address(REFUND_ESCROW);
+    }
+
+    /// @inheritdoc IPaymentTreasury
+    function initialize(bytes32 platformHash, address infoAddress, address platformAdapter)
+        public
+        initializer
+    {
+        ICampaignInfo campaign = ICampaignInfo(infoAddress);
+        _setAuthority(platformHash, campaign, platformAdapter);
+        TokenAccounts.open(_book, campaign.getAcceptedTokens());
+        if (_traits & OAK_HOSTED != 0 || !campaign.isGoalGated()) return;
+        if (address(REFUND_ESCROW) == address(0)) revert RefundEscrowMissing();
+        _traits |= GOAL_GATED;
+        // Payments made before the deadline may take until then to be confirmed.
+        _goalDecidesAt = (_deadline() + campaign.getBufferTime()).toUint40();
+    }
+
+    /// @inheritdoc IPaymentTreasury
+    function getPaymentData(bytes32 paymentId)
+        public
+        view
+        virtual
+        returns (PaymentData memory data)
+    {
+        (, PaymentState state) = _book.find(paymentId);
+        if (state.has(PaymentStates.RECEIPT)) {
+            data.buyerAddress = _campaign.ownerOf(state.receiptId());
         }
-        payment.amount = amount.toUint128();
-        payment.expiration = expiration.toUint40();
-        payment.tokenPosition = position;
-        payment.status = Status.PENDING;
-        payment.buyerId = buyerId;
-        payment.itemId = itemId;
-        emit PaymentCreated(
-            address(0), paymentId, buyerId, itemId, token, amount, expiration, false
+        if (!state.has(PaymentStates.SETTLED)) data.expiration = state.expiration();
+        data.amount = state.amount();
+        data.isConfirmed = _book.isConfirmed(state);
+        data.isCryptoPayment = state.has(PaymentStates.CRYPTO);
+        data.paymentToken = _book.tokens[state.tokenPosition()];
+    }
+
+    /// @inheritdoc IPaymentTreasury
+    function getRaisedAmount() public view returns (uint256) {
+        return TokenAccounts.sum(_book, Figure.RAISED);
+    }
+
+    /// @inheritdoc ISettlementTreasury
+    function isPaymentOf(bytes32 paymentId, Witness calldata witness) public view returns (bool) {
+        return _book.payments[paymentId].isOf(
+            paymentId, witness.buyerId, witness.itemId, witness.buyer
         );
     }
 
-    /// @dev The one path by which a payment is confirmed. The caller must `_commit` the amount.
-    function _confirm(bytes32 paymentId) private returns (uint256 position, uint256 amount) {
-        Payment storage payment = _pending(paymentId);
-        if (payment.expiration <= block.timestamp) {
-            revert PaymentTreasuryPaymentAlreadyExpired(paymentId);
-        }
-        payment.status = Status.CONFIRMED;
-        return (payment.tokenPosition, payment.amount);
+    /// @inheritdoc ISettlementTreasury
+    function getGoalOutcome()
+        public
+        view
+        returns (GoalOutcome outcome, uint256 raised, uint256 goal, uint256 decidesAt)
+    {
+        if (_traits & GOAL_GATED == 0) return (GoalOutcome.NOT_GATED, 0, 0, 0);
+        (raised, goal, decidesAt) = (getRaisedAmount(), _campaign.getGoalAmount(), _goalDecidesAt);
+        outcome = GoalOutcome.OPEN;
+        if (_traits & GOAL_RELEASED != 0) outcome = GoalOutcome.RELEASED;
+        else if (_traits & GOAL_MISSED != 0) outcome = GoalOutcome.MISSED;
+        else if (block.timestamp >= decidesAt && raised < goal) outcome = GoalOutcome.MISSED;
     }
 
-    /// @dev Commits tokens that must be in the treasury beyond everything committed before.
-    function _commit(address token, uint256 amount) private {
-        TokenTotals storage totals = _totals[token];
-        uint256 required = totals.committed() + amount;
-        uint256 available = IERC20(token).balanceOf(address(this));
-        if (required > available) revert PaymentTreasuryInsufficientBalance(required, available);
-        totals.confirm(amount);
+    /// @dev Overridden where a treasury pays out only from a time on.
+    function _requirePayingTime() internal view virtual {}
+
+    /// @dev True when expected payments cannot be confirmed any more, nor cancelled: the tokens
+    ///      that lie here for them would lie here for ever.
+    function _isRecordingOver(Rights memory rights) internal view virtual returns (bool) {
+        return cancelled() || rights.campaignCancelled;
     }
 
-    /// @dev The buyer is written first: nothing that the receiver's hook reads is half done but
-    ///      the receipt's id, and the guard keeps every function that uses it closed.
-    function _mintReceipt(bytes32 paymentId, address buyer) private {
-        Payment storage payment = _payments[paymentId];
-        payment.buyer = buyer;
-        payment.receiptId = _campaign.mintNFTForPledge(
-            buyer, payment.itemId, _tokenOf(payment), payment.amount, 0, 0
-        ).toUint96();
+    /// @dev Once missed, always missed: later confirmations do not reach the goal after all. Before
+    ///      the first withdrawal, refunds can still make a campaign miss it.
+    function _decideGoal(uint8 traits) internal override {
+        if (traits & GOAL_GATED == 0 || traits & (GOAL_RELEASED | GOAL_MISSED) != 0) return;
+        if (block.timestamp < _goalDecidesAt) return;
+        (GoalOutcome outcome, uint256 raised, uint256 goal,) = getGoalOutcome();
+        if (outcome != GoalOutcome.MISSED) return;
+        _traits = traits | GOAL_MISSED;
+        emit GoalMissed(raised, goal);
     }
 
-    /// @dev Refunds are paid from everybody's available money, and only from that.
-    function _refund(bytes32 paymentId, address to, NotClaimableCode whenShort) private {
-        Payment storage payment = _payments[paymentId];
-        uint256 amount = payment.amount;
-        address token = _tokenOf(payment);
-        TokenTotals storage totals = _totals[token];
-        if (totals.available < amount) {
-            revert PaymentTreasuryPaymentNotClaimable(paymentId, whenShort);
-        }
-        totals.refund(amount);
-        delete _payments[paymentId];
-        IERC20(token).safeTransfer(to, amount);
-        emit RefundClaimed(paymentId, amount, to);
+    /// @dev Called by a withdrawal: the first one needs the goal, when the goal is decided. No
+    ///      earlier: a payment must not count toward the goal and be withdrawn with it in one
+    ///      block, which borrowed money could do.
+    function _releaseGoal() private {
+        if (_traits & GOAL_RELEASED != 0) return;
+        uint256 decidesAt = _goalDecidesAt;
+        if (block.timestamp < decidesAt) revert GoalNotDecided(decidesAt);
+        (GoalOutcome outcome, uint256 raised, uint256 goal,) = getGoalOutcome();
+        if (outcome == GoalOutcome.MISSED || raised < goal) revert GoalNotReached(raised, goal);
+        _traits |= GOAL_RELEASED;
+        emit GoalReached(raised, goal);
     }
 
-    function _withdraw(address token, address to) private returns (bool) {
-        TokenTotals storage totals = _totals[token];
-        uint256 available = totals.available;
-        if (available == 0) return false;
-        uint256 protocolFee = BasisPoints.feeFloor(available, _protocolFeePercent);
-        uint256 platformFee = BasisPoints.feeFloor(available, _platformFeePercent);
-        uint256 fee = protocolFee + platformFee;
-        if (fee > available) revert PaymentTreasuryInsufficientFundsForFee(available, fee);
-        totals.release(protocolFee, platformFee);
-        IERC20(token).safeTransfer(to, available - fee);
-        emit WithdrawalWithFeeSuccessful(token, to, available - fee, fee);
-        return true;
+    function _goalRefundsOpen(Rights memory rights) private view returns (bool) {
+        uint8 traits = _traits;
+        if (traits & GOAL_GATED == 0 || traits & GOAL_RELEASED != 0) return false;
+        return traits & GOAL_MISSED != 0 || cancelled() || rights.campaignCancelled;
     }
 
-    /// @dev Returns the latest expiration a payment created now may have.
-    function _authorizeCreate() private view returns (uint256 latest) {
-        _authorizeAdminWhileOpen();
-        uint256 ahead = _campaign.getMaxPaymentExpiration(_platformHash);
-        bool unlimited = ahead == 0 || ahead > type(uint256).max - block.timestamp;
-        return unlimited ? type(uint256).max : block.timestamp + ahead;
-    }
-
-    function _existing(bytes32 paymentId) private view returns (Payment storage payment) {
-        payment = _payments[paymentId];
-        if (payment.status == Status.NONE) revert PaymentTreasuryPaymentNotExist(paymentId);
-    }
-
-    function _pending(bytes32 paymentId) private view returns (Payment storage payment) {
-        payment = _existing(paymentId);
-        if (payment.status == Status.CONFIRMED) {
-            revert PaymentTreasuryPaymentAlreadyConfirmed(paymentId);
+    /// @dev From the deadline of a goal-gated campaign on, refunds go to buyers or the escrow.
+    function _requirePlatformMayRefund(Rights memory rights, bytes32 paymentId) private {
+        _decideGoal(rights.traits);
+        if (_traits & GOAL_GATED == 0 || _traits & GOAL_RELEASED != 0) return;
+        if (block.timestamp >= _deadline() || _goalRefundsOpen(rights)) {
+            revert PlatformRefundsClosed(paymentId);
         }
     }
 
-    function _tokenOf(Payment storage payment) private view returns (address) {
-        return _tokens[payment.tokenPosition - 1];
+    /// @dev To whoever owns the receipt, else to the buyer named at settlement, else to the escrow.
+    ///      A payment that is gone is passed over: somebody else was faster.
+    function _refundMissedGoal(bytes32 paymentId, Witness calldata witness) private {
+        (bytes32 key, PaymentState state) = _book.lookUp(paymentId);
+        if (!state.exists()) return;
+        if (!_book.isConfirmed(state)) revert PaymentTreasuryPaymentNotConfirmed(paymentId);
+        address to = address(REFUND_ESCROW);
+        if (state.has(PaymentStates.RECEIPT)) {
+            // A receipt that another treasury of the campaign burnt must not lock the money in.
+            try _campaign.ownerOf(state.receiptId()) returns (address holder) {
+                to = holder;
+                _campaign.burnRefunded(state.receiptId());
+            } catch {}
+        } else if (state.has(PaymentStates.BUYER)) {
+            _requireBuyer(key, state, witness);
+            to = witness.buyer;
+        }
+        NotClaimableCode whenShort = NotClaimableCode.INSUFFICIENT_LIQUIDITY;
+        (address token, uint256 total) = _release(key, paymentId, state, whenShort);
+        _pay(paymentId, token, total, to);
+        if (to == address(REFUND_ESCROW)) {
+            REFUND_ESCROW.deposit(_platformHash, paymentId, token, total);
+        }
     }
 
-    /// @dev One figure over all tokens, 18 decimals.
-    function _sum(function(TokenTotals storage) view returns (uint256) figure)
+    /// @dev The payment was settled for a buyer, this one, who has no receipt yet.
+    function _requireBuyer(bytes32 paymentId, PaymentState state, Witness calldata witness)
         private
         view
-        returns (uint256 total)
     {
-        for (uint256 i = 0; i < _tokens.length; ++i) {
-            address token = _tokens[i];
-            uint256 amount = figure(_totals[token]);
-            total += TokenAmounts.toCommonUnit(amount, _listings[token].decimals);
+        if (!state.has(PaymentStates.BUYER) || state.has(PaymentStates.RECEIPT)) {
+            revert BuyerNotNamed(paymentId);
         }
+        if (!isPaymentOf(paymentId, witness)) revert WitnessMismatch(paymentId);
     }
 
-    /// @dev No line item type is registered yet, so every item is of an unknown type.
-    function _requireNoExtras(
+    /// @dev Takes a payment out of the books. What follows may call receipts and tokens.
+    function _release(
+        bytes32 key,
         bytes32 paymentId,
-        LineItem[] calldata lineItems,
-        ExternalFees[] calldata externalFees
-    ) private pure {
-        if (lineItems.length != 0) {
-            bool zero = lineItems[0].typeId == 0 || lineItems[0].amount == 0;
-            revert PaymentTreasuryInvalidInput(
-                zero
-                    ? TreasuryInputCode.INVALID_LINE_ITEM
-                    : TreasuryInputCode.LINE_ITEM_TYPE_NOT_FOUND
-            );
-        }
-        if (externalFees.length != 0) revert PaymentTreasuryExternalFeesNotSupported(paymentId);
+        PaymentState state,
+        NotClaimableCode whenShort
+    ) private returns (address token, uint256 total) {
+        (token, total) = Payouts.release(_book, key, paymentId, state, whenShort);
+        _mirrorForgotten(key);
+    }
+
+    function _pay(bytes32 paymentId, address token, uint256 total, address to) private {
+        IERC20(token).safeTransfer(to, total);
+        emit RefundClaimed(paymentId, total, to);
     }
 }

@@ -8,7 +8,7 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeab
 import {ICampaignInfo} from "./interfaces/ICampaignInfo.sol";
 import {ICampaignInfoFactory} from "./interfaces/ICampaignInfoFactory.sol";
 import {IGlobalParams} from "./interfaces/IGlobalParams.sol";
-import {IPaymentTreasury} from "./interfaces/IPaymentTreasury.sol";
+import {IHostedTreasury} from "./interfaces/IHostedTreasury.sol";
 import {ITreasuryFactory} from "./interfaces/ITreasuryFactory.sol";
 
 /// @title TreasuryFactory
@@ -19,7 +19,7 @@ contract TreasuryFactory is ITreasuryFactory, Initializable, UUPSUpgradeable {
     struct State {
         IGlobalParams globalParams;
         ICampaignInfoFactory campaignInfoFactory;
-        mapping(bytes32 platformHash => mapping(uint256 implementationId => address)) implementations;
+        mapping(bytes32 platformHash => mapping(uint256 id => address)) implementations;
         mapping(address implementation => bool) approved;
     }
 
@@ -112,7 +112,7 @@ contract TreasuryFactory is ITreasuryFactory, Initializable, UUPSUpgradeable {
             revert TreasuryFactoryInvalidCampaignInfo();
         }
         clone = Clones.clone(implementation);
-        try IPaymentTreasury(clone).initialize(platformHash, infoAddress) {}
+        try IHostedTreasury(clone).initialize(platformHash, infoAddress) {}
         catch {
             revert TreasuryFactoryTreasuryInitializationFailed();
         }

@@ -19,6 +19,7 @@ class Emitter(Enum):
     TREASURY_FACTORY = "treasury_factory"
     CAMPAIGN = "campaign"
     TREASURY = "treasury"
+    REFUND_ESCROW = "refund_escrow"
     ERC20 = "erc20"
 
 
@@ -89,6 +90,9 @@ REFUND_CLAIMED = _event(
     "RefundClaimed(bytes32 indexed paymentId, uint256 refundAmount, address indexed claimer)",
     Emitter.TREASURY,
 )
+SURPLUS_SWEPT = _event(
+    "SurplusSwept(address indexed token, address indexed to, uint256 amount)", Emitter.TREASURY
+)
 TRANSFER = _event(
     "Transfer(address indexed from, address indexed to, uint256 value)", Emitter.ERC20
 )
@@ -101,6 +105,7 @@ PROTOCOL_EVENTS: Final[tuple[EventType, ...]] = (
     PAYMENT_BATCH_CONFIRMED,
     PAYMENT_CANCELLED,
     REFUND_CLAIMED,
+    SURPLUS_SWEPT,
     _event("PaymentBatchCreated(bytes32[] paymentIds)", Emitter.TREASURY),
     _event(
         "FeesDisbursed(address indexed token, uint256 protocolShare, uint256 platformShare)",
@@ -120,6 +125,24 @@ PROTOCOL_EVENTS: Final[tuple[EventType, ...]] = (
         "ExpiredFundsClaimed(address indexed token, uint256 platformAmount, "
         "uint256 protocolAmount)",
         Emitter.TREASURY,
+    ),
+    _event(
+        "PaymentExtrasRecorded(bytes32 indexed paymentId, bytes32 lineItemsHash, "
+        "bytes32 externalFeesHash, uint256 goal, uint256 refundable, uint256 claimable, "
+        "uint256 instant, uint256 fee)",
+        Emitter.TREASURY,
+    ),
+    _event("GoalReached(uint256 raised, uint256 goal)", Emitter.TREASURY),
+    _event("GoalMissed(uint256 raised, uint256 goal)", Emitter.TREASURY),
+    _event(
+        "RefundDeposited(address indexed treasury, bytes32 indexed paymentId, "
+        "address indexed token, uint256 amount)",
+        Emitter.REFUND_ESCROW,
+    ),
+    _event(
+        "RefundPaidBack(address indexed treasury, bytes32 indexed paymentId, "
+        "address indexed token, uint256 amount, bytes32 fiatRefundReference)",
+        Emitter.REFUND_ESCROW,
     ),
     _event("Paused(address indexed account, bytes32 reason)", Emitter.TREASURY, Emitter.CAMPAIGN),
     _event("Unpaused(address indexed account, bytes32 reason)", Emitter.TREASURY, Emitter.CAMPAIGN),

@@ -25,14 +25,15 @@ class KnownContracts:
     def of_deployment(cls, deployment: Deployment) -> Self:
         """What is known before the first block is read."""
         contracts = deployment.contracts
-        return cls(
-            fixed={
-                contracts.global_params: Emitter.GLOBAL_PARAMS,
-                contracts.campaign_info_factory: Emitter.CAMPAIGN_FACTORY,
-                contracts.treasury_factory: Emitter.TREASURY_FACTORY,
-                **{token.address: Emitter.ERC20 for token in deployment.tokens},
-            }
-        )
+        fixed = {
+            contracts.global_params: Emitter.GLOBAL_PARAMS,
+            contracts.campaign_info_factory: Emitter.CAMPAIGN_FACTORY,
+            contracts.treasury_factory: Emitter.TREASURY_FACTORY,
+            **{token.address: Emitter.ERC20 for token in deployment.tokens},
+        }
+        if contracts.refund_escrow is not None:
+            fixed[contracts.refund_escrow] = Emitter.REFUND_ESCROW
+        return cls(fixed=fixed)
 
     @property
     def tokens(self) -> tuple[Address, ...]:

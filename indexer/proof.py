@@ -21,14 +21,15 @@ from indexer.events import (
     REFUND_CLAIMED,
     EventType,
 )
+from indexer.payment_keys import announced_id, created_id
 from indexer.verify import Proven, bloom_of, header_hash, prove_receipts
 
 _OF_ONE_PAYMENT: tuple[EventType, ...] = (
-    PAYMENT_CREATED,
     PAYMENT_CONFIRMED,
     PAYMENT_CANCELLED,
     REFUND_CLAIMED,
 )
+_CONFIRMING = (PAYMENT_CONFIRMED, PAYMENT_BATCH_CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,30 @@ class ProofStep:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What an event must say to count."""
+
+    payment_id: PaymentId | None
+    treasury: Address | None
+    confirms: bool
+
+    def counts(self, event: Event) -> bool:
+        """Whether the event says it."""
+        return (
+            self.treasury in (None, event.log.address)
+            and (self.payment_id is None or self.payment_id in _payments_named(event))
+            and (not self.confirms or event.type in _CONFIRMING or _is_crypto(event))
+        )
+
+
 def verify_transaction(
     source: BlockSource,
     tx_hash: TxHash,
     *,
     payment_id: PaymentId | None = None,
     treasury: Address | None = None,
+    confirms: bool = False,
 ) -> list[ProofStep]:
     """Prove what a transaction logged, from the block's header down to the event.
 
@@ -53,7 +72,11 @@ def verify_transaction(
         source: Any node of the chain; it need not be trusted.
         tx_hash: The transaction.
         payment_id: The payment that one of its events must name; None accepts any event of ours.
+            A crypto payment is named by its key when it is made; a refund may name it by the id
+            that its buyer paid under.
         treasury: The contract that must have emitted it; None accepts any.
+        confirms: Whether that event must be a confirmation: one transaction can hold a payment's
+            creation and its confirmation.
 
     Returns:
         The steps in order, up to and including the first that failed. All ok means proven.
@@ -62,16 +85,14 @@ def verify_transaction(
         RpcUnavailable: No node answers.
     """
     steps = []
-    for step in _steps(source, tx_hash, payment_id, treasury):
+    for step in _steps(source, tx_hash, _Wanted(payment_id, treasury, confirms)):
         steps.append(step)
         if not step.ok:
             break
     return steps
 
 
-def _steps(
-    source: BlockSource, tx_hash: TxHash, payment_id: PaymentId | None, treasury: Address | None
-) -> Iterator[ProofStep]:
+def _steps(source: BlockSource, tx_hash: TxHash, wanted: _Wanted) -> Iterator[ProofStep]:
     receipt = source.transaction_receipt(tx_hash)
     if receipt is None:
         yield ProofStep("transaction mined", ok=False, detail=f"{to_hex(tx_hash)} has no receipt")
@@ -105,7 +126,7 @@ def _steps(
         bloom_of(log for one in proven for log in one.logs) == header.logs_bloom,
         "the header's bloom is that of the receipts' logs",
     )
-    yield _event_step(logs, payment_id, treasury)
+    yield _event_step(logs, wanted)
     yield _finality_step(source, header)
 
 
@@ -127,23 +148,31 @@ def _canonical_step(source: BlockSource, header: Header) -> ProofStep:
     )
 
 
-def _event_step(
-    logs: list[Log], payment_id: PaymentId | None, treasury: Address | None
-) -> ProofStep:
-    """Find the event that names the payment; a batch names many."""
-    for log in logs:
-        event = decode_log(log)
-        if not isinstance(event, Event) or treasury not in (None, log.address):
-            continue
-        if payment_id is None or payment_id in _payments_named(event):
-            place = f"log {log.log_index} of {to_checksum(log.address)}"
-            return ProofStep("event", ok=True, detail=f"{event.type.name} at {place}")
-    wanted = "an event of ours" if payment_id is None else f"payment {to_hex(payment_id)}"
-    by = "" if treasury is None else f" from {to_checksum(treasury)}"
-    return ProofStep("event", ok=False, detail=f"no log of the transaction names {wanted}{by}")
+def _event_step(logs: list[Log], wanted: _Wanted) -> ProofStep:
+    """Find the events that name the payment; a batch names many."""
+    events = [event for log in logs if isinstance(event := decode_log(log), Event)]
+    found = [
+        f"{event.type.name} at log {event.log.log_index} of {to_checksum(event.log.address)}"
+        for event in events
+        if wanted.counts(event)
+    ]
+    if found:
+        return ProofStep("event", ok=True, detail=", ".join(found))
+    does, named = ("confirms", "a payment") if wanted.confirms else ("names", "an event of ours")
+    if wanted.payment_id is not None:
+        named = f"payment {to_hex(wanted.payment_id)}"
+    by = "" if wanted.treasury is None else f" at {to_checksum(wanted.treasury)}"
+    return ProofStep("event", ok=False, detail=f"no log of the transaction {does} {named}{by}")
+
+
+def _is_crypto(event: Event) -> bool:
+    """A crypto payment is confirmed by the event that creates it."""
+    return event.type is PAYMENT_CREATED and announced_id(event) is not None
 
 
 def _payments_named(event: Event) -> tuple[bytes, ...]:
+    if event.type is PAYMENT_CREATED:
+        return (created_id(event),)
     if event.type in _OF_ONE_PAYMENT:
         return (event.bytes_of("paymentId"),)
     return event.hashes_of("paymentIds") if event.type is PAYMENT_BATCH_CONFIRMED else ()

@@ -31,6 +31,7 @@ from indexer.tables import (
     payments_ended,
     ranges,
     reorgs,
+    surplus_sweeps,
     token_transfers,
     treasuries,
 )
@@ -116,7 +117,7 @@ def undo_blocks(
     ]
     unknown = [row.treasury for row in _delete_above(connection, treasuries, chain_id, ancestor)]
     forgotten = [row.campaign for row in _delete_above(connection, campaigns, chain_id, ancestor)]
-    for table in (token_transfers, logs):
+    for table in (token_transfers, surplus_sweeps, logs):
         _delete_above(connection, table, chain_id, ancestor)
     orphaned += _unclaim(connection, chain_id, treasuries_gone=unknown, campaigns_gone=forgotten)
     connection.execute(
@@ -169,15 +170,22 @@ def _unclaim(
         .where(logs.c.chain_id == chain_id, _one_of(logs, "address", gone))
         .values(claimed=False)
     )
+    _delete_of(connection, surplus_sweeps, chain_id, treasuries_gone)
     return [
         (fact, row)
         for fact, table in PAYMENT_FACTS
-        for row in connection.execute(
-            delete(table)
-            .where(table.c.chain_id == chain_id, _one_of(table, "treasury", treasuries_gone))
-            .returning(table)
-        )
+        for row in _delete_of(connection, table, chain_id, treasuries_gone)
     ]
+
+
+def _delete_of(
+    connection: Connection, table: Table, chain_id: ChainId, treasuries_gone: Sequence[Address]
+) -> Sequence[Row[Any]]:
+    return connection.execute(
+        delete(table)
+        .where(table.c.chain_id == chain_id, _one_of(table, "treasury", treasuries_gone))
+        .returning(table)
+    ).all()
 
 
 def _one_of(table: Table, name: str, addresses: Iterable[Address]) -> Any:  # noqa: ANN401 - SQL

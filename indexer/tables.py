@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -137,7 +138,8 @@ payments_created = Table(
     metadata,
     *_position(),
     Column("treasury", ADDRESS, nullable=False),
-    Column("payment_id", HASH, nullable=False),
+    Column("payment_id", HASH, nullable=False),  # a crypto payment's is its key
+    Column("announced_id", HASH),  # of a crypto payment: the id that its buyer paid under
     Column("buyer", ADDRESS, nullable=False),
     Column("buyer_id", HASH, nullable=False),
     Column("item_id", HASH, nullable=False),
@@ -148,6 +150,13 @@ payments_created = Table(
     PrimaryKeyConstraint("chain_id", "block_hash", "log_index"),
     Index("ix_payments_created_payment", "chain_id", "treasury", "payment_id"),
     Index("ix_payments_created_block", "chain_id", "block_number"),
+    Index(
+        "ix_payments_created_announced",
+        "chain_id",
+        "treasury",
+        "announced_id",
+        postgresql_where=text("announced_id IS NOT NULL"),
+    ),
     schema=SCHEMA,
 )
 
@@ -169,7 +178,7 @@ payments_ended = Table(
     metadata,
     *_position(),
     Column("treasury", ADDRESS, nullable=False),
-    Column("payment_id", HASH, nullable=False),
+    Column("payment_id", HASH, nullable=False),  # what it ends; the event may name it otherwise
     Column("outcome", Text, nullable=False),  # cancelled | refunded
     Column("amount", UINT256),  # refunded base units
     Column("claimer", ADDRESS),
@@ -195,13 +204,28 @@ token_transfers = Table(
     schema=SCHEMA,
 )
 
+# Tokens that a platform took back from a treasury because nothing claimed them.
+surplus_sweeps = Table(
+    "surplus_sweeps",
+    metadata,
+    *_position(),
+    Column("treasury", ADDRESS, nullable=False),
+    Column("token", ADDRESS, nullable=False),
+    Column("recipient", ADDRESS, nullable=False),
+    Column("amount", UINT256, nullable=False),
+    PrimaryKeyConstraint("chain_id", "block_hash", "log_index"),
+    Index("ix_surplus_sweeps_treasury", "chain_id", "treasury"),
+    Index("ix_surplus_sweeps_block", "chain_id", "block_number"),
+    schema=SCHEMA,
+)
+
 # Projection: the present life of every payment, rebuilt from the facts above for touched ids.
 payments = Table(
     "payments",
     metadata,
     Column("chain_id", BigInteger, nullable=False),
     Column("treasury", ADDRESS, nullable=False),
-    Column("payment_id", HASH, nullable=False),
+    Column("payment_id", HASH, nullable=False),  # a crypto payment's is its key
     Column("life", Integer, nullable=False),  # a cancelled or refunded id can be created again
     Column("state", Text, nullable=False),  # created | confirmed | cancelled | refunded
     Column("buyer_id", HASH, nullable=False),

@@ -25,6 +25,7 @@ from indexer.fetch import BlockRead, Reading
 from indexer.known import KeptLog, KnownContracts
 from indexer.projections.facts import FactRow, fact_rows
 from indexer.projections.payments import PaymentKey, rebuild_payments
+from indexer.projections.refunds import resolve_refunds
 from indexer.tables import blocks, campaigns, logs, ranges, treasuries
 
 
@@ -64,6 +65,7 @@ def write_reading(
     events = [one.event for _, one in kept if one.claimed and isinstance(one.event, Event)]
     rows = [row for event in events for row in fact_rows(chain_id, event)]
     rows += _late_claims(connection, chain_id, reading.known, _made_known(rows))
+    rows = resolve_refunds(connection, chain_id, rows)
     _insert_facts(connection, rows)
     _extend_ledger(connection, chain_id, reading)
     rebuild_payments(connection, chain_id, {*touched, *_payments_of(rows)})

@@ -1,7 +1,8 @@
 """Calldata of every call settlement makes, encoded by signature.
 
 Signatures and selectors are Oak's (``ICampaignInfoFactory``, ``ITreasuryFactory``,
-``IPaymentTreasury``, ``IGlobalParams``); a test compares them with the committed artifacts.
+``IPaymentTreasury``, ``IGlobalParams``), but for ``settleBatch``, which only our treasuries have; a
+test compares them with the committed artifacts.
 """
 
 import unicodedata
@@ -13,6 +14,7 @@ from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
 from indexer.chain.types import ZERO_ADDRESS, Address, PaymentId, TokenAmount
+from indexer.errors import InvariantError
 from settlement.types import DueRequest
 
 _LINES = "(bytes32,uint256)[][]"
@@ -26,6 +28,7 @@ CREATE_PAYMENTS_SIGNATURE = (
     f"{_LINES},{_LINES})"
 )
 CONFIRM_PAYMENTS_SIGNATURE = "confirmPaymentBatch(bytes32[],address[])"
+SETTLE_PAYMENTS_SIGNATURE = "settleBatch(address,(bytes32,bytes32,bytes32,address,uint256)[])"
 TRANSFER_SIGNATURE = "transfer(address,uint256)"
 BALANCE_OF_SIGNATURE = "balanceOf(address)"
 GET_FROM_REGISTRY_SIGNATURE = "getFromRegistry(bytes32)"
@@ -105,6 +108,28 @@ def create_payments(requests: Sequence[DueRequest], expiration: datetime) -> byt
 def confirm_payments(payment_ids: Sequence[PaymentId]) -> bytes:
     """``confirmPaymentBatch`` without buyer addresses: no receipt NFT, no foreign code runs."""
     return _call(CONFIRM_PAYMENTS_SIGNATURE, list(payment_ids), [ZERO_ADDRESS] * len(payment_ids))
+
+
+def settle_payments(requests: Sequence[DueRequest]) -> bytes:
+    """``settleBatch`` without buyer addresses: nobody may mint a receipt for these payments.
+
+    Raises:
+        InvariantError: The payments are of several tokens; one call is of one.
+    """
+    (token, *others) = {request.token for request in requests}
+    if others:
+        raise InvariantError("one settleBatch was to carry payments of several tokens")
+    settlements = [
+        (
+            request.payment_id,
+            request.buyer_commitment,
+            request.item_id,
+            ZERO_ADDRESS,
+            request.amount_base_units,
+        )
+        for request in requests
+    ]
+    return _call(SETTLE_PAYMENTS_SIGNATURE, token, settlements)
 
 
 def transfer(recipient: Address, amount: TokenAmount) -> bytes:

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +13,10 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from indexer.chain.types import Address, ChainId
 from indexer.queries import PaymentFact, payments_by_id
 from indexer.tables import payments
-from settlement.lifecycle import FUNDING, RETRY_AFTER, TREASURY, Move, observed
+from settlement.kinds import kind_named
+from settlement.lifecycle import FUNDING, RETRY_AFTER, TREASURY, Move, next_step, observed
 from settlement.tables import batches, campaigns, requests
-from settlement.types import CONFIRM_PAYMENTS, DueRequest, RequestState
+from settlement.types import CONFIRMING, DueRequest, PaymentStep, RequestState
 
 log = structlog.get_logger()
 
@@ -21,6 +24,17 @@ READ_MAX = 5_000
 """Requests of one treasury read at once: the largest batch request of one campaign."""
 OPEN_STATES: tuple[RequestState, ...] = ("ready", "batched", "included", "blocked", "quarantined")
 """All that the index may still move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Requests that one call may carry."""
+
+    step: PaymentStep
+    treasury: Address
+    token: Address
+    waiting: Sequence[DueRequest]
+    """In order of urgency."""
 
 
 def open_requests(
@@ -87,6 +101,31 @@ def by_treasury(waiting: Iterable[DueRequest]) -> dict[Address, list[DueRequest]
     for request in waiting:
         grouped[request.treasury].append(request)
     return dict(grouped)
+
+
+def group_by_call(
+    connection: Connection, chain_id: ChainId, waiting: Sequence[DueRequest], *, now: datetime
+) -> list[Group]:
+    """Group requests by the call they need next; moves those for which there is none any more.
+
+    Args:
+        connection: The caller's transaction.
+        chain_id: The requests' chain.
+        waiting: Ready, or blocked for want of tokens, in order of urgency.
+        now: Timestamp of the newest block.
+    """
+    facts = facts_of(connection, chain_id, waiting)
+    grouped: dict[tuple[PaymentStep, Address, Address], list[DueRequest]] = defaultdict(list)
+    moves: dict[UUID, tuple[RequestState, Move]] = {}
+    for request in waiting:
+        first = kind_named(request.treasury_kind).first_step
+        step = next_step(request, facts.get(request.request_id), first=first, now=now)
+        if isinstance(step, Move):
+            moves[request.request_id] = (request.state, step)
+        elif step is not None:
+            grouped[step, request.treasury, request.token].append(request)
+    move(connection, moves)
+    return [Group(*call, group) for call, group in grouped.items()]
 
 
 def facts_of(
@@ -169,13 +208,12 @@ def _followed(connection: Connection, chain_id: ChainId, after: UUID) -> list[Du
     return [DueRequest(**row) for row in rows.mappings()]
 
 
-def _indexed(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Condition: the request's payment is indexed, and these hold for it."""
+def _indexed() -> ColumnElement[bool]:
+    """Condition: the request's payment is indexed."""
     return exists().where(
         payments.c.chain_id == requests.c.chain_id,
         payments.c.treasury == requests.c.treasury,
         payments.c.payment_id == requests.c.payment_id,
-        *conditions,
     )
 
 
@@ -194,11 +232,7 @@ def retry_blocked(connection: Connection, chain_id: ChainId) -> int:
 
 
 def awaiting_funds(connection: Connection, chain_id: ChainId) -> list[DueRequest]:
-    """Requests that only lack a confirmation and its tokens, oldest capture first.
-
-    Nothing is sent for what is not created on-chain: should its treasury be closed before, the
-    tokens would be locked in there.
-    """
+    """Requests that may lack tokens, and that no confirmation claims, oldest capture first."""
     return open_requests(
         connection,
         chain_id,
@@ -206,6 +240,5 @@ def awaiting_funds(connection: Connection, chain_id: ChainId) -> list[DueRequest
             requests.c.state == "ready",
             and_(requests.c.state == "blocked", requests.c.reason.startswith(FUNDING)),
         ),
-        batches.c.kind.is_distinct_from(CONFIRM_PAYMENTS),
-        _indexed(payments.c.state == "created"),
+        or_(batches.c.kind.is_(None), batches.c.kind.not_in(CONFIRMING)),
     )

@@ -2,7 +2,7 @@
 
 Tokens are not tagged to payments. A treasury's *headroom* is what was sent to it less what its
 sealed confirmations claim. Both sums are over what may still have effect, so headroom is never
-spent twice; refunds and withdrawals take tokens and claims alike.
+spent twice; refunds and withdrawals take tokens and claims alike, a sweep of surplus only tokens.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 from sqlalchemy.sql import Select
 
 from indexer.chain.types import Address, BlockNumber, ChainId, TokenAmount
-from indexer.tables import payments_created, token_transfers
+from indexer.tables import payments_created, surplus_sweeps, token_transfers
 from settlement.lifecycle import STRIKES_ALONE
 from settlement.tables import attempts, batch_items, batches, nonce_slots, requests
-from settlement.types import CONFIRM_PAYMENTS, FUND, BatchKind, DueRequest
+from settlement.types import CONFIRMING, FUND, BatchKind, DueRequest
 
 QUIET_BLOCKS = 10
 """Nodes behind one URL lag behind each other by less than this."""
@@ -95,7 +95,7 @@ def headroom(
             requests.c.chain_id == chain_id,
             requests.c.treasury == treasury,
             requests.c.token == token,
-            batch_items.c.kind == CONFIRM_PAYMENTS,
+            batch_items.c.kind.in_(CONFIRMING),
             batch_items.c.released_at.is_(None),
         ),
     )
@@ -119,7 +119,15 @@ def headroom(
             payments_created.c.is_crypto,
         ),
     )
-    return TokenAmount(sent - claimed + max(0, given - brought))
+    swept = _sum(
+        connection,
+        select(func.sum(surplus_sweeps.c.amount)).where(
+            surplus_sweeps.c.chain_id == chain_id,
+            surplus_sweeps.c.treasury == treasury,
+            surplus_sweeps.c.token == token,
+        ),
+    )
+    return TokenAmount(sent - claimed + max(0, given - brought) - swept)
 
 
 def moving(
@@ -176,7 +184,7 @@ def is_quiet(
     """
     if any(
         is_under_way(connection, chain_id=chain_id, treasury=treasury, kind=kind)
-        for kind in (FUND, CONFIRM_PAYMENTS)
+        for kind in (FUND, *CONFIRMING)
     ):
         return False
     last = connection.execute(
@@ -185,7 +193,7 @@ def is_quiet(
         .where(
             batches.c.chain_id == chain_id,
             batches.c.treasury == treasury,
-            batches.c.kind.in_((FUND, CONFIRM_PAYMENTS)),
+            batches.c.kind.in_((FUND, *CONFIRMING)),
         )
     ).scalar_one()
     return last is None or head_number - last >= QUIET_BLOCKS

@@ -1,16 +1,22 @@
-"""The seam between settlement and a kind of treasury: its calldata, caps and gas."""
+"""The seam between settlement and a kind of treasury: its calldata, caps and gas.
 
-from collections.abc import Sequence
+All kinds answer to ``create`` and ``confirm``; ours also settle in one call what is paid already.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from indexer.errors import ConfigurationError
 from settlement import calldata
-from settlement.types import DueRequest
+from settlement.types import DueRequest, PaymentStep
+
+FirstStep = Literal["create", "settle"]
 
 
 class TreasuryKind(Protocol):
-    """What settlement must know of a treasury to create and confirm payments in it."""
+    """What settlement must know of a treasury to bring payments into it."""
 
     @property
     def name(self) -> str:
@@ -22,47 +28,76 @@ class TreasuryKind(Protocol):
         """Payments that one call may carry."""
         ...
 
-    def create_calldata(self, requests: Sequence[DueRequest], expiration: datetime) -> bytes:
-        """Calldata that creates these payments."""
+    @property
+    def first_step(self) -> FirstStep:
+        """What is sent for a payment that is not on-chain: created ones are always confirmed."""
         ...
 
-    def confirm_calldata(self, requests: Sequence[DueRequest]) -> bytes:
-        """Calldata that confirms these payments."""
+    def encode(
+        self, step: PaymentStep, requests: Sequence[DueRequest], *, expiration: datetime
+    ) -> bytes:
+        """Calldata of a step for payments of one token.
+
+        Args:
+            step: ``settle`` only where it is the first step.
+            requests: The payments.
+            expiration: On-chain expiry of what is created; a settled payment has none.
+        """
         ...
 
-    def create_gas(self, items: int) -> int:
-        """Gas a creation of so many payments uses at most; only the first cut rests on it."""
-        ...
-
-    def confirm_gas(self, items: int) -> int:
-        """Gas a confirmation of so many payments uses at most; as ``create_gas``."""
+    def gas(self, step: PaymentStep, items: int) -> int:
+        """Gas a call with so many payments uses at most; only the first cut rests on it."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class PaymentTreasury:
-    """``PaymentTreasury``: create, then confirm."""
+    """A treasury with the surface of Oak's ``IPaymentTreasury``, ours or theirs."""
 
-    name = "payment-treasury"
-    items_max = 1_000  # MAX_BATCH_SIZE of our PaymentTreasury
+    name: str
+    items_max: int
+    first_step: FirstStep
+    fixed_gas: int
+    """Gas of a call beside its payments."""
+    item_gas: Mapping[PaymentStep, int]
+    """Gas of one payment, without line items and without a receipt."""
 
-    def create_calldata(self, requests: Sequence[DueRequest], expiration: datetime) -> bytes:
-        """``createPaymentBatch``."""
-        return calldata.create_payments(requests, expiration)
+    def encode(
+        self, step: PaymentStep, requests: Sequence[DueRequest], *, expiration: datetime
+    ) -> bytes:
+        """``createPaymentBatch``, ``confirmPaymentBatch`` or ``settleBatch``."""
+        match step:
+            case "create":
+                return calldata.create_payments(requests, expiration)
+            case "confirm":
+                return calldata.confirm_payments([request.payment_id for request in requests])
+            case "settle":
+                return calldata.settle_payments(requests)
 
-    def confirm_calldata(self, requests: Sequence[DueRequest]) -> bytes:
-        """``confirmPaymentBatch``."""
-        return calldata.confirm_payments([request.payment_id for request in requests])
-
-    def create_gas(self, items: int) -> int:
-        """Three fresh storage slots and one log a payment."""
-        return 100_000 + 78_000 * items  # measured: 76,000 an item
-
-    def confirm_gas(self, items: int) -> int:
-        """One storage slot a payment, the totals once."""
-        return 120_000 + 9_000 * items  # measured: 7,300 an item
+    def gas(self, step: PaymentStep, items: int) -> int:
+        """The fixed part once, and each payment's."""
+        return self.fixed_gas + self.item_gas[step] * items
 
 
-_KINDS: tuple[TreasuryKind, ...] = (PaymentTreasury(),)
+OUR_ITEMS_MAX = 5_000
+"""``MAX_BATCH_SIZE`` of our treasuries; gas and bytes bind first."""
+OAK_ITEMS_MAX = 50
+"""``MAX_BATCH_SIZE`` of Oak's ``BasePaymentTreasury``."""
+
+# Measured on anvil at Prague rules, the first payments of a treasury; a later call's fixed part is
+# 17,000 less. Oak's: its own figures, per payment and per transaction.
+_ONE_SLOT: Mapping[PaymentStep, int] = {"settle": 29_500, "create": 32_500, "confirm": 4_700}
+_MIRRORED: Mapping[PaymentStep, int] = {"settle": 75_000, "create": 80_000, "confirm": 4_700}
+_OAKS: Mapping[PaymentStep, int] = {"create": 131_000, "confirm": 46_000}
+
+_KINDS: tuple[TreasuryKind, ...] = (
+    PaymentTreasury("payment-treasury", OUR_ITEMS_MAX, "settle", 100_000, _ONE_SLOT),
+    PaymentTreasury(
+        "time-constrained-payment-treasury", OUR_ITEMS_MAX, "settle", 130_000, _ONE_SLOT
+    ),
+    PaymentTreasury("mirror-payment-treasury", OUR_ITEMS_MAX, "settle", 100_000, _MIRRORED),
+    PaymentTreasury("oak-payment-treasury", OAK_ITEMS_MAX, "create", 105_000, _OAKS),
+)
 
 
 def kind_named(name: str) -> TreasuryKind:

@@ -21,7 +21,7 @@ class Policy:
 
     linger: timedelta = timedelta(0)
     """How long a payment waits for company."""
-    batch_items_max: int = 200
+    batch_items_max: int = 5_000
     in_flight_max: int = 16
     """Transactions sealed and not mined."""
     max_fee_per_gas_wei: Wei = _THOUSAND_GWEI

@@ -11,9 +11,10 @@ from typing import Literal
 from indexer.chain.types import Address
 from indexer.queries import CampaignFact, PaymentFact, TreasuryFact
 from settlement.types import (
-    CONFIRM_PAYMENTS,
+    CONFIRMING,
     CampaignState,
     DueRequest,
+    PaymentStep,
     RequestState,
 )
 
@@ -29,8 +30,6 @@ EXPIRY_MARGIN = timedelta(minutes=10)
 FUNDING = "funding: "
 TREASURY = "treasury: "
 EXPIRED = "expired: "
-
-NextStep = Literal["create", "confirm", "wait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +60,21 @@ def observed(request: DueRequest, fact: PaymentFact | None) -> Move | None:
     return None if move.state == request.state else move
 
 
-def next_step(fact: PaymentFact | None, *, now: datetime) -> NextStep | Move:
-    """What a ready request needs next.
+def next_step(
+    request: DueRequest, fact: PaymentFact | None, *, first: PaymentStep, now: datetime
+) -> PaymentStep | Move | None:
+    """What a request that is not under way needs next; None when there is nothing to send for it.
 
     Args:
+        request: Ready, or blocked for want of tokens.
         fact: The present life of its payment id on-chain; None while nothing is indexed.
+        first: What its treasury's kind sends for a payment that is not on-chain.
         now: Timestamp of the newest block: expiry is the chain's to decide.
     """
     if fact is None:
-        return "create"
-    if fact.state != "created":
-        return "wait"  # observed() moves it
+        return first if request.batch_kind is None else None
+    if fact.state != "created" or request.batch_kind in CONFIRMING:
+        return None  # observed() moves it
     if fact.expiration and fact.expiration <= (now + EXPIRY_MARGIN).timestamp():
         return Move("blocked", EXPIRED + "the on-chain payment can no longer be confirmed")
     return "confirm"
@@ -159,10 +162,14 @@ def _unseen(request: DueRequest) -> Move:
 
 
 def _only_created(request: DueRequest) -> Move:
-    """The payment waits on-chain for its confirmation: for ours, if that is under way."""
+    """The payment waits on-chain for its confirmation: for ours, if that is under way.
+
+    A settlement that is under way will fail, as somebody else created its payment; it is waited
+    for all the same, because only a final failure shows that it had no effect.
+    """
     if request.state not in ("batched", "included"):
         return Move(request.state, request.reason)
-    return Move("batched" if request.batch_kind == CONFIRM_PAYMENTS else "ready")
+    return Move("batched" if request.batch_kind in CONFIRMING else "ready")
 
 
 def _contradicts(request: DueRequest, fact: PaymentFact) -> bool:

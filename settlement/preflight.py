@@ -34,6 +34,9 @@ class Call:
     target: Address
     encode: Callable[[Sequence[DueRequest]], bytes]
     predicted_gas: Callable[[int], int]
+    if_silent: str | None = None
+    """What it means that the call reverts without data, whatever it carries; None if that may be
+    one payment's doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ def try_batch(lane: Lane, call: Call, waiting: Sequence[DueRequest], bounds: Lim
         calldata = call.encode(items)
         outcome = estimate(lane, call.target, calldata)
         if isinstance(outcome, Revert):
+            if outcome.is_silent and call.if_silent is not None:
+                outcome = replace(outcome, blame="treasury", reason=call.if_silent)
             if outcome.blame == "funds":
                 return Passed(moves=moves, shortage=_shortage(items, outcome))
             if outcome.blame == "node" and len(items) == 1:
@@ -139,5 +144,7 @@ def _fault(revert: Revert) -> Move:
 
 
 def _is_named(item: DueRequest, revert: Revert) -> bool:
+    if revert.amount is not None:
+        return item.amount_base_units == revert.amount
     names = (item.payment_id, internal_payment_id(item.payment_id))
     return revert.payment is not None and revert.payment in names

@@ -18,7 +18,7 @@ from settlement.tables import (
     requests,
     signers,
 )
-from settlement.types import CONFIRM_PAYMENTS, CampaignState, RequestState
+from settlement.types import CONFIRMING, CampaignState, RequestState
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def request_statuses(
         .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
         .where(
             batch_items.c.request_id.in_(request_ids),
-            batches.c.kind == CONFIRM_PAYMENTS,
+            batches.c.kind.in_(CONFIRMING),
             nonce_slots.c.state == "mined_ok",
         )
         .order_by(batch_items.c.request_id, nonce_slots.c.nonce.desc())

@@ -4,7 +4,7 @@ Selectors are those of Oak's ``IPaymentTreasury`` and its neighbours, computed f
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -31,6 +31,13 @@ class Revert:
     """False where another node, or the next block, may see it otherwise."""
     missing: TokenAmount | None = None
     """funds: base units that the treasury lacks for the call, beyond all it confirmed before."""
+    amount: TokenAmount | None = None
+    """The amount at fault, where the error names a value instead of a payment; base units."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was said at all: so a contract refuses a call it does not know."""
+        return self.reason == _SILENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +45,28 @@ class _Meaning:
     signature: str
     blame: Blame
     words: str
-    names_payment: bool = False
+    names: Literal["payment", "amount"] | None = None
+    """What its first, or last, argument names."""
 
 
 NOT_CREATED = "not created on-chain"
 EXPIRED = "expired on-chain"
+_SILENT: Final = "reverted without saying why"
 
 _T = "PaymentTreasury"
 _SHORT = f"{_T}InsufficientBalance(uint256,uint256)"
 _MEANINGS = (
-    _Meaning(f"{_T}PaymentNotExist(bytes32)", "item", NOT_CREATED, True),
-    _Meaning(f"{_T}PaymentAlreadyExpired(bytes32)", "item", EXPIRED, True),
-    _Meaning(f"{_T}CryptoPayment(bytes32)", "item", "a crypto payment has this id", True),
-    _Meaning(f"{_T}PaymentAlreadyConfirmed(bytes32)", "known", "already confirmed", True),
-    _Meaning(f"{_T}PaymentAlreadyExist(bytes32)", "known", "already created", True),
+    _Meaning(f"{_T}PaymentNotExist(bytes32)", "item", NOT_CREATED, "payment"),
+    _Meaning(f"{_T}PaymentAlreadyExpired(bytes32)", "item", EXPIRED, "payment"),
+    _Meaning(f"{_T}CryptoPayment(bytes32)", "item", "a crypto payment has this id", "payment"),
+    _Meaning(f"{_T}PaymentAlreadyConfirmed(bytes32)", "known", "already confirmed", "payment"),
+    _Meaning(f"{_T}PaymentAlreadyExist(bytes32)", "known", "already created", "payment"),
+    _Meaning(
+        "SafeCastOverflowedUintDowncast(uint8,uint256)",
+        "item",
+        "larger than the treasury can keep",
+        "amount",
+    ),
     _Meaning(_SHORT, "funds", "treasury short of tokens"),
     _Meaning(f"{_T}TokenNotAccepted(address)", "treasury", "token not accepted"),
     _Meaning(f"{_T}CampaignInfoIsPaused()", "treasury", "campaign paused or cancelled"),
@@ -110,13 +125,14 @@ def decode_revert(revert: bytes | None) -> Revert:
         revert: The node's ``error.data``; None or empty when it gave none.
     """
     if not revert:
-        return Revert("unknown", "reverted without saying why")
+        return Revert("unknown", _SILENT)
     meaning = _BY_SELECTOR.get(revert[:_SELECTOR_BYTES])
     if meaning is None:
         return Revert("unknown", f"reverted with {to_hex(revert[:_SELECTOR_BYTES])}")
     arguments = _arguments(meaning, revert[_SELECTOR_BYTES:])
     shown = ", ".join(to_hex(a) if isinstance(a, bytes) else str(a) for a in arguments)
-    payment = arguments[0] if meaning.names_payment and arguments else None
+    payment = arguments[0] if meaning.names == "payment" and arguments else None
+    amount = arguments[-1] if meaning.names == "amount" and arguments else None
     return Revert(
         blame=meaning.blame,
         reason=f"{meaning.words} ({shown})" if shown else meaning.words,
@@ -124,6 +140,7 @@ def decode_revert(revert: bytes | None) -> Revert:
         expired=meaning.words == EXPIRED,
         permanent=meaning.words != NOT_CREATED,
         missing=_missing(meaning, arguments),
+        amount=TokenAmount(amount) if isinstance(amount, int) else None,
     )
 
 

@@ -24,7 +24,7 @@ from settlement.campaigns import advance_campaigns
 from settlement.due import follow_index, retry_blocked
 from settlement.lane import Lane
 from settlement.nonces import open_signer
-from settlement.payments import Head, create_and_confirm
+from settlement.payments import Head, advance_payments
 from settlement.sender import replace_stuck, send_due, sign_reserved
 from settlement.topup import fund
 from settlement.tracker import Look, Tracker
@@ -107,9 +107,7 @@ class Runner:
         sealed = 0
         # Without an index that can be believed nothing new is promised.
         if self._is_believed(marks, header):
-            sealed = (
-                advance_campaigns(lane, head) + fund(lane, head) + create_and_confirm(lane, head)
-            )
+            sealed = advance_campaigns(lane, head) + fund(lane, head) + advance_payments(lane, head)
         if sealed:
             sent += self._carry_on(look)
         return Turn(moved=moved, sealed=sealed, sent=sent)

@@ -33,14 +33,14 @@ class SettlementSettings(ChainSettings):
         1.0,
         ge=0,
         le=3600,
-        description="Seconds a payment waits for company before its creation is sealed.",
+        description="Seconds a payment waits for company before anything is sent for it.",
         validation_alias="LASTRO_SETTLEMENT_LINGER_S",
     )
     batch_items_max: int = Field(
-        200,
+        5000,
         ge=1,
         le=5000,
-        description="Payments in one transaction; gas and bytes bound it further.",
+        description="Payments in one transaction; treasury kind, gas and bytes bound it further.",
         validation_alias="LASTRO_SETTLEMENT_BATCH_ITEMS_MAX",
     )
     in_flight_max: int = Field(
@@ -72,7 +72,8 @@ class SettlementSettings(ChainSettings):
         30,
         ge=1,
         le=365,
-        description="Life of an on-chain payment; the protocol's own maximum bounds it further.",
+        description="Life of an on-chain payment that awaits its confirmation; the protocol's own "
+        "maximum bounds it further.",
         validation_alias="LASTRO_PAYMENT_EXPIRATION_DAYS",
     )
 

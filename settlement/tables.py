@@ -129,7 +129,7 @@ signers = Table(
 
 # What a transaction is to do; immutable once sealed, but for released_at: set when its nonce was
 # spent without effect in a finalized block, which lets its work be sealed again. kind:
-# create_campaign | create_treasury | fund | create_payments | confirm_payments.
+# create_campaign | create_treasury | fund | create_payments | confirm_payments | settle_payments.
 batches = Table(
     "batches",
     metadata,
@@ -154,7 +154,8 @@ batches = Table(
     ),
     Index("ix_batches_treasury", "chain_id", "treasury", "kind"),
     CheckConstraint(
-        "kind IN ('create_campaign','create_treasury','fund','create_payments','confirm_payments')",
+        "kind IN ('create_campaign','create_treasury','fund','create_payments','confirm_payments',"
+        "'settle_payments')",
         name="kind",
     ),
     schema=SCHEMA,
@@ -173,13 +174,23 @@ batch_items = Table(
     ForeignKeyConstraint(["batch_id"], ["settlement.batches.id"]),
     ForeignKeyConstraint(["request_id"], ["settlement.requests.request_id"]),
     Index("ix_batch_items_request", "request_id"),
-    # No payment is ever in two creations or two confirmations that could both take effect.
+    # No payment is ever in two creations or two confirmations that could both take effect; to
+    # settle is both.
     Index(
-        "uq_batch_items_live",
+        "uq_batch_items_live_creation",
         "request_id",
-        "kind",
         unique=True,
-        postgresql_where=text("released_at IS NULL"),
+        postgresql_where=text(
+            "released_at IS NULL AND kind IN ('create_payments','settle_payments')"
+        ),
+    ),
+    Index(
+        "uq_batch_items_live_confirmation",
+        "request_id",
+        unique=True,
+        postgresql_where=text(
+            "released_at IS NULL AND kind IN ('confirm_payments','settle_payments')"
+        ),
     ),
     schema=SCHEMA,
 )

@@ -1,7 +1,8 @@
 """The funding lane: move tokens from the signer's wallet to the treasuries that need them.
 
-Tokens follow a trial of the confirmation they are for: only if nothing else stands in its way do
-they leave the wallet, because a treasury that is closed gives nothing back.
+Tokens follow a trial of the call they are for, a confirmation or a settlement: only if nothing else
+stands in its way do they leave the wallet, because a treasury that is closed gives nothing back.
+Nothing is sent for a payment that is still to be created.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from indexer.chain.types import Address, TokenAmount
 from indexer.errors import RpcError
 from settlement import calldata
 from settlement.batching import gas_limit
-from settlement.due import awaiting_funds, by_treasury, facts_of, move
+from settlement.due import Group, awaiting_funds, group_by_call, move
 from settlement.funding import (
     FundingPlan,
     headroom,
@@ -25,9 +26,9 @@ from settlement.funding import (
     plan_funding,
 )
 from settlement.lane import Lane
-from settlement.lifecycle import FUNDING, TREASURY, Move, next_step
+from settlement.lifecycle import FUNDING, TREASURY, Move
 from settlement.nonces import Plan
-from settlement.payments import Head, move_tried, try_confirmation
+from settlement.payments import Head, has_lingered, move_tried, try_group
 from settlement.preflight import estimate
 from settlement.reverts import Revert
 from settlement.sealing import try_seal
@@ -40,10 +41,20 @@ log = structlog.get_logger()
 class _Need:
     """What one treasury needs of one token, and what the signer holds of it."""
 
-    treasury: Address
-    token: Address
-    waiting: Sequence[DueRequest]
+    group: Group
     balance: TokenAmount
+
+    @property
+    def treasury(self) -> Address:
+        return self.group.treasury
+
+    @property
+    def token(self) -> Address:
+        return self.group.token
+
+    @property
+    def waiting(self) -> Sequence[DueRequest]:
+        return self.group.waiting
 
 
 def fund(lane: Lane, head: Head) -> int:
@@ -52,35 +63,20 @@ def fund(lane: Lane, head: Head) -> int:
     Requests that the wallet cannot cover are blocked, and are ready again when it can.
     """
     with lane.engine.begin() as connection:
-        waiting = _confirmable(connection, lane, head)
+        waiting = awaiting_funds(connection, lane.chain_id)
+        groups = group_by_call(connection, lane.chain_id, waiting, now=head.timestamp)
     sealed = 0
-    for treasury, group in by_treasury(waiting).items():
-        for token in dict.fromkeys(request.token for request in group):
-            of_token = [request for request in group if request.token == token]
-            try:
-                answer = lane.reader.call(token, calldata.balance_of(lane.sender))
-                balance = TokenAmount(calldata.read_uint(answer))
-            except (RpcError, ValueError) as refusal:
-                _block(lane, of_token, f"{TREASURY}its token does not answer: {refusal}")
-                continue
-            sealed += _fund_one(lane, head, _Need(treasury, token, of_token, balance))
+    for group in groups:
+        if group.step == "create" or not has_lingered(lane, group):
+            continue
+        try:
+            answer = lane.reader.call(group.token, calldata.balance_of(lane.sender))
+            balance = TokenAmount(calldata.read_uint(answer))
+        except (RpcError, ValueError) as refusal:
+            _block(lane, group.waiting, f"{TREASURY}its token does not answer: {refusal}")
+            continue
+        sealed += _fund_one(lane, head, _Need(group, balance))
     return sealed
-
-
-def _confirmable(connection: Connection, lane: Lane, head: Head) -> list[DueRequest]:
-    """What could be confirmed once its tokens are there; moves what has expired meanwhile."""
-    waiting = awaiting_funds(connection, lane.chain_id)
-    facts = facts_of(connection, lane.chain_id, waiting)
-    confirmable = list[DueRequest]()
-    moves = dict[UUID, tuple[RequestState, Move]]()
-    for request in waiting:
-        step = next_step(facts.get(request.request_id), now=head.timestamp)
-        if isinstance(step, Move):
-            moves[request.request_id] = (request.state, step)
-        elif step == "confirm":
-            confirmable.append(request)
-    move(connection, moves)
-    return confirmable
 
 
 def _fund_one(lane: Lane, head: Head, need: _Need) -> int:
@@ -91,7 +87,7 @@ def _fund_one(lane: Lane, head: Head, need: _Need) -> int:
     covered = _covered(need, plan)
     if busy or not (plan.amount or any(request.state == "blocked" for request in covered)):
         return 0
-    trial = try_confirmation(lane, head, need.treasury, covered)
+    trial = try_group(lane, head, need.group, covered)
     if trial.moves or not (trial.items or trial.shortage):
         move_tried(lane, covered, replace(trial, shortage=None))
         return 0

@@ -1,5 +1,6 @@
 """Words of settlement: states, kinds of transaction and the name of a payment on-chain."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NewType
@@ -18,8 +19,15 @@ RequestState = Literal[
 ]
 CampaignState = Literal["requested", "campaign_pending", "treasury_pending", "live", "blocked"]
 BatchKind = Literal[
-    "create_campaign", "create_treasury", "fund", "create_payments", "confirm_payments"
+    "create_campaign",
+    "create_treasury",
+    "fund",
+    "create_payments",
+    "confirm_payments",
+    "settle_payments",
 ]
+PaymentStep = Literal["create", "confirm", "settle"]
+"""What is sent for a payment: ``settle`` creates and confirms it in one call."""
 SlotState = Literal["reserved", "signed", "mined_ok", "mined_failed", "foreign"]
 
 CREATE_CAMPAIGN: Final = "create_campaign"
@@ -27,6 +35,15 @@ CREATE_TREASURY: Final = "create_treasury"
 FUND: Final = "fund"
 CREATE_PAYMENTS: Final = "create_payments"
 CONFIRM_PAYMENTS: Final = "confirm_payments"
+SETTLE_PAYMENTS: Final = "settle_payments"
+
+CONFIRMING: Final[tuple[BatchKind, ...]] = (CONFIRM_PAYMENTS, SETTLE_PAYMENTS)
+"""After these a payment is confirmed, and tokens of its treasury are spoken for."""
+BATCH_OF: Final[Mapping[PaymentStep, BatchKind]] = {
+    "create": CREATE_PAYMENTS,
+    "confirm": CONFIRM_PAYMENTS,
+    "settle": SETTLE_PAYMENTS,
+}
 
 PAYMENT_DOMAIN = keccak(b"lastro.payment.v1")
 

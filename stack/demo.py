@@ -214,12 +214,16 @@ class Demo:
         with closing(ChainReader([url])) as reader:
             return all(
                 step.ok
-                for transaction in (onchain["created_tx"], onchain["tx_hash"])
+                for transaction, confirms in (
+                    (onchain["created_tx"], False),
+                    (onchain["tx_hash"], True),
+                )
                 for step in verify_transaction(
                     reader,
                     TxHash(hash_from_hex(transaction)),
                     payment_id=PaymentId(hash_from_hex(onchain["payment_id"])),
                     treasury=address_from_hex(onchain["treasury"]),
+                    confirms=confirms,
                 )
             )
 

@@ -49,9 +49,10 @@ def verify_command(outcome: Outcome, topology: Topology) -> str:
     """The command that proves the sample contribution against a node."""
     onchain = outcome.sample["onchain"]
     network = network_by_name(onchain["network"])
+    transactions = dict.fromkeys((onchain["created_tx"], onchain["tx_hash"]))
     return (
         f".venv/bin/lastro proof verify --rpc-url {topology.rpc_url(network)} "
-        f"--tx {onchain['created_tx']} --tx {onchain['tx_hash']} "
+        f"{' '.join(f'--tx {one}' for one in transactions)} "
         f"--payment-id {outcome.sample['payment_id']} --treasury {onchain['treasury']}"
     )
 

@@ -124,13 +124,13 @@ TRANSACTION: Final[Example] = {
         {
             "log_index": 7,
             "address": TREASURY_ADDRESS,
-            "event": "PaymentConfirmed",
-            "arguments": {"paymentId": HASH},
+            "event": "PaymentBatchConfirmed",
+            "arguments": {"paymentIds": [HASH]},
             "claimed": True,
         }
     ],
     "settlement": {
-        "kind": "confirm_payments",
+        "kind": "settle_payments",
         "signer": ADDRESS,
         "nonce": 41,
         "status": "mined",

@@ -4,15 +4,14 @@ pragma solidity ^0.8.24;
 import {IPausableCancellable} from "../interfaces/IPausableCancellable.sol";
 
 /// @title Pausing, and cancelling for good
-/// @dev 7 bytes of state and a base contract rather than a struct: the deriving contract's first
+/// @dev 6 bytes of state and a base contract rather than a struct: the deriving contract's first
 ///      variables share the slot, so one read answers "open?" and "whose?".
 abstract contract PausableCancellable is IPausableCancellable {
     /// @notice Reason in the `Unpaused` event of a contract that is cancelled while paused.
     bytes32 internal constant AUTO_UNPAUSED = keccak256("Auto-unpaused during cancellation");
 
     bool private _paused;
-    bool private _cancelled;
-    uint40 private _cancelledAt;
+    uint40 private _cancelledAt; // unix seconds; zero while not cancelled
 
     modifier whenNotPaused() {
         _requireNotPaused();
@@ -20,8 +19,8 @@ abstract contract PausableCancellable is IPausableCancellable {
     }
 
     modifier whenOpen() {
-        _requireNotPaused();
-        _requireNotCancelled();
+        // One read in the usual case; the revert reads again.
+        if (_paused || _cancelledAt != 0) _revertClosed();
         _;
     }
 
@@ -32,7 +31,7 @@ abstract contract PausableCancellable is IPausableCancellable {
 
     /// @inheritdoc IPausableCancellable
     function cancelled() public view returns (bool) {
-        return _cancelled;
+        return _cancelledAt != 0;
     }
 
     /// @inheritdoc IPausableCancellable
@@ -52,9 +51,8 @@ abstract contract PausableCancellable is IPausableCancellable {
     }
 
     function _cancel(address account, bytes32 reason) internal {
-        if (_cancelled) revert CannotCancel();
+        if (_cancelledAt != 0) revert CannotCancel();
         if (_paused) _unpause(account, AUTO_UNPAUSED);
-        _cancelled = true;
         _cancelledAt = uint40(block.timestamp);
         emit Cancelled(account, reason);
     }
@@ -63,7 +61,8 @@ abstract contract PausableCancellable is IPausableCancellable {
         if (_paused) revert PausedError();
     }
 
-    function _requireNotCancelled() internal view {
-        if (_cancelled) revert CancelledError();
+    function _revertClosed() private view {
+        _requireNotPaused();
+        revert CancelledError();
     }
 }

@@ -1,229 +1,170 @@
-"""Deploy the protocol to one network with Ape, and write its deployment record.
+"""Deploy the protocol to one network with Ape: from nothing, from where a crash left it, or anew.
 
 Usage (in .venv-contracts), on a local chain that mines at once:
     LASTRO_PLATFORM_ADMIN_KEY=0x… .venv-contracts/bin/python contracts/deploy/protocol.py \
         --network celo-local --rpc-url http://127.0.0.1:8545 --record .lastro/celo-local.json
 
-Elsewhere:
+Elsewhere (the record is contracts/deployments/<network>.json unless --record names another):
     .venv-contracts/bin/python contracts/deploy/protocol.py --network celo-sepolia \
         --account <Ape alias of the protocol admin> --platform-account <… of the platform admin> \
-        --brla <token> --record contracts/deployments/celo-sepolia.json
+        --brla <token>
 
-Run again with the record of a live deployment, it says so and changes nothing. The exit code is 0
-when the record is true, 1 when something is wrong, and then nothing is written.
+The same command finishes what was interrupted, upgrades what the build changed, and does nothing to
+a deployment that is as it should be. Progress goes to stderr.
+
+    … --network celo --dry-run     deploy to an empty local chain instead, and say what it costs
+    … --network celo --check       compare the live deployment with its record and the build
+
+Exit codes: 0 done, or equal; 1 failed, or differs; 2 (--check) cannot tell.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ape
-import record as records
+import networks
 from ape.exceptions import ApeException
 from ape.logging import LogLevel, logger
-from ape_test.accounts import TestAccount
-from eth_account import Account
+from faults import DeploymentError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from networks import Network
 
-    from ape.api import AccountAPI, ProviderAPI
+sys.path.append(str(networks.CONTRACTS))  # build.py, which says whether the artifacts are current
 
-PLATFORM_ADMIN_KEY = "LASTRO_PLATFORM_ADMIN_KEY"
-GAS_MONEY_WEI = 100 * 10**18  # local chains only: the platform admin's gas for a long run
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network the protocol may be deployed to; ``choice`` is Ape's name of it, if it has one."""
-
-    chain_id: int
-    choice: str | None = None
-    mainnet: bool = False
-
-    @property
-    def local(self) -> bool:
-        """A chain of the local stack, known by its URL alone."""
-        return self.choice is None
-
-
-NETWORKS = {
-    "celo-local": Network(31337),
-    "polygon-local": Network(31338),
-    "celo": Network(42220, "celo:mainnet:node", mainnet=True),
-    "celo-sepolia": Network(11142220, "celo:sepolia:node"),
-    "polygon": Network(137, "polygon:mainnet:node", mainnet=True),
-    "polygon-amoy": Network(80002, "polygon:amoy:node"),
-}
-
-
-class UsageError(Exception):
-    """The command line asks for something that cannot be done; the message says what to change."""
+CANNOT_TELL = 2
+INTERRUPTED = 130
 
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Deploy the protocol and write its record.")
-    parser.add_argument("--network", required=True, choices=sorted(NETWORKS))
-    parser.add_argument("--rpc-url", help="needed for local networks; elsewhere Ape's own choice")
-    parser.add_argument("--record", required=True, type=Path, help="the deployment record to write")
-    parser.add_argument("--account", help="Ape alias of the deployer and protocol admin")
-    parser.add_argument("--platform-account", help="Ape alias of the platform admin")
-    parser.add_argument("--platform-admin", help="address the platform admin must turn out to have")
-    parser.add_argument("--protocol-fee-bps", type=int, default=0)
-    parser.add_argument("--platform-fee-bps", type=int, default=0)
-    parser.add_argument("--brla", help="address of BRLA; local networks get a test token instead")
-    parser.add_argument(
-        "--mint-brl-centavos",
-        type=int,
-        default=0,
-        help="local networks: test BRLA for the platform admin",
-    )
-    parser.add_argument("--allow-mainnet", action="store_true")
+    add = parser.add_argument
+    add("--network", required=True, choices=sorted(networks.NETWORKS))
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="on an empty local chain; says costs")
+    mode.add_argument("--check", action="store_true", help="compare chain, record and build")
+    add("--json", action="store_true", help="with --check: one JSON document on stdout")
+    add("--gas-price-gwei", type=float, help="with --dry-run: the price to reckon with")
+    add("--rpc-url", help="needed for local networks; elsewhere Ape's own choice")
+    add("--record", type=Path, help="the deployment record; needed for local networks")
+    add("--account", help="Ape alias of the deployer and protocol admin")
+    add("--platform-account", help="Ape alias of the platform admin")
+    add("--platform-admin", help="address the platform admin must turn out to have")
+    add("--protocol-fee-bps", type=int, help="as recorded, or else 0")
+    add("--platform-fee-bps", type=int, help="as recorded, or else 0")
+    add("--brla", help="address of BRLA; local networks get a test token instead")
+    add("--mint-brl-centavos", type=int, default=0, help="local networks: for the platform admin")
+    add("--allow-mainnet", action="store_true")
     return parser.parse_args()
 
 
 def require_consistent(options: argparse.Namespace, network: Network) -> None:
     """Refuse what would fail half way, or spend real money by mistake."""
-    if network.mainnet and not options.allow_mainnet:
-        raise UsageError(f"{options.network} is a mainnet; say --allow-mainnet if you mean it")
+    if options.dry_run:
+        return
     if network.local and not options.rpc_url:
         raise UsageError(f"{options.network} needs --rpc-url")
+    if network.local and not options.record:
+        raise UsageError(f"{options.network} needs --record")
+    if options.check:
+        return
+    if network.mainnet and not options.allow_mainnet:
+        raise UsageError(f"{options.network} is a mainnet; say --allow-mainnet if you mean it")
     if network.local and (options.account or options.platform_account or options.brla):
         raise UsageError("--account, --platform-account and --brla are for public networks")
-    if network.local and PLATFORM_ADMIN_KEY not in os.environ:
-        raise UsageError(f"set {PLATFORM_ADMIN_KEY} to the platform admin's private key")
-    missing = not (options.account and options.platform_account and options.brla)
+    if network.local and "LASTRO_PLATFORM_ADMIN_KEY" not in os.environ:
+        raise UsageError("set LASTRO_PLATFORM_ADMIN_KEY to the platform admin's private key")
+    brla = options.brla or record_path(options).exists()  # the record has it
+    missing = not (options.account and options.platform_account and brla)
     if not network.local and missing:
         raise UsageError(f"{options.network} needs --account, --platform-account and --brla")
     if not network.local and options.mint_brl_centavos:
         raise UsageError("--mint-brl-centavos mints test BRLA, which is for local networks")
 
 
-@contextmanager
-def connect(network: Network, rpc_url: str | None) -> Iterator[ProviderAPI]:
-    """Connect to a network, and make sure that it is the one.
-
-    Ape remembers contracts by address. On local chains, where addresses return with other code,
-    it gets a data folder of its own, which goes again.
-    """
-    with tempfile.TemporaryDirectory(prefix="lastro-ape-") as folder:
-        if network.local:
-            ape.config.DATA_FOLDER = Path(folder)
-        with ape.networks.parse_network_choice(rpc_url or network.choice) as provider:
-            if provider.chain_id != network.chain_id:
-                raise UsageError(
-                    f"the RPC serves chain {provider.chain_id}, not {network.chain_id}"
-                )
-            yield provider
+def record_path(options: argparse.Namespace) -> Path:
+    """Find where the record lies: named, or with the committed ones."""
+    return options.record or networks.RECORDS / f"{options.network}.json"
 
 
-def key_account(key: str) -> AccountAPI:
-    """Make an account of a private key, for local chains only."""
-    address = Account.from_key(key).address
-    return TestAccount(index=0, address_str=address, private_key=key)
+def run_deploy(options: argparse.Namespace, network: Network) -> int:
+    """Deploy; returns the exit code."""
+    # Imported here and below: what a refusal does not need, it does not wait for.
+    import command  # noqa: PLC0415 -- see above
+
+    with networks.connect(network, options.rpc_url) as chain:
+        print(command.deploy_to(options, network, chain, record_path(options)))
+    return 0
 
 
-def load_accounts(options: argparse.Namespace, network: Network) -> tuple[AccountAPI, AccountAPI]:
-    """Find deployer and platform admin."""
-    if network.local:
-        deployer = ape.accounts.test_accounts[0]
-        platform_admin = key_account(os.environ[PLATFORM_ADMIN_KEY])
+def run_dry(options: argparse.Namespace, network: Network) -> int:
+    """Print what a deployment from nothing takes; returns the exit code."""
+    import command  # noqa: PLC0415 -- see run_deploy
+
+    price = options.gas_price_gwei or network.gas_price_gwei
+    print(f"{network.name}: a deployment from nothing, on an empty chain of its id")
+    print("\n".join(command.rehearse(options, network).lines(int(price * 10**9))))
+    return 0
+
+
+def run_check(options: argparse.Namespace, network: Network) -> int:
+    """Compare; returns the exit code."""
+    import command  # noqa: PLC0415 -- see run_deploy
+
+    with networks.connect(network, options.rpc_url) as chain:
+        items = command.check(chain, record_path(options))
+    equal = all(item.equal for item in items)
+    if options.json:
+        print(
+            json.dumps(
+                {
+                    "network": network.name,
+                    "equal": equal,
+                    "items": [
+                        {
+                            "name": item.name,
+                            "equal": item.equal,
+                            "wanted": str(item.wanted),
+                            "found": str(item.found),
+                        }
+                        for item in items
+                    ],
+                }
+            )
+        )
     else:
-        deployer = ape.accounts.load(options.account)
-        platform_admin = ape.accounts.load(options.platform_account)
-    expected = options.platform_admin
-    if expected and expected.lower() != platform_admin.address.lower():
-        raise UsageError(f"the platform admin's key is of {platform_admin.address}, not {expected}")
-    return deployer, platform_admin
-
-
-def deploy(options: argparse.Namespace, network: Network, provider: ProviderAPI) -> records.Record:
-    """Deploy everything, and return the record of it, made of receipts and events."""
-    # Imported here: Ape's contract classes take a second to load, which a live record saves.
-    import steps  # noqa: PLC0415 -- see above
-
-    deployer, platform_admin = load_accounts(options, network)
-    terms = steps.Terms(
-        platform_admin=platform_admin.address,
-        protocol_fee_bps=options.protocol_fee_bps,
-        platform_fee_bps=options.platform_fee_bps,
-    )
-    protocol = steps.create_protocol(deployer, terms)
-    steps.set_registry(protocol, deployer, terms)
-    token = options.brla
-    if network.local:
-        deployer.transfer(platform_admin, GAS_MONEY_WEI)
-        token = steps.create(deployer, "TestBRLA").contract_address
-        amount = options.mint_brl_centavos * steps.CENTAVO
-        if amount:
-            steps.at("TestBRLA", token).mint(platform_admin, amount, sender=deployer)
-    accepted = steps.accept_token(protocol, deployer, token)
-    admin = steps.enlist_platform(protocol, deployer, terms)
-    treasury = steps.offer_treasury(protocol, deployer, platform_admin)
-    contracts: dict[str, Any] = {
-        "global_params": str(protocol.global_params.address),
-        "campaign_info_factory": str(protocol.campaign_info_factory.address),
-        "treasury_factory": str(protocol.treasury_factory.address),
-    }
-    return {
-        "network": options.network,
-        "chain_id": provider.chain_id,
-        "genesis_hash": records.genesis_hash(provider),
-        "first_block": protocol.first_block,
-        "platform": {
-            "name": steps.PLATFORM_NAME,
-            "hash": "0x" + steps.PLATFORM_HASH.hex(),
-            "admin": admin,
-        },
-        "protocol_admin": str(protocol.global_params.getProtocolAdminAddress()),
-        "contracts": contracts,
-        "implementations": [treasury],
-        "tokens": [{"symbol": "BRLA", "address": accepted, "decimals": 18, "currency": "BRL"}],
-        "adapter": None,
-        "artifacts_hash": records.artifacts_hash(),
-        "compiler": records.compiler_settings(),
-    }
-
-
-def run(options: argparse.Namespace) -> str:
-    """Deploy unless the record is true already; returns what to tell the operator."""
-    network = NETWORKS[options.network]
-    require_consistent(options, network)
-    with connect(network, options.rpc_url) as provider:
-        existing = records.read(options.record)
-        if existing is not None:
-            try:
-                records.require_live(existing, provider)
-            except records.ForeignRecordError as error:
-                if not network.local:
-                    raise
-                print(f"{options.network}: {error}; deploying again")
-            else:
-                return f"{options.network}: already deployed, {options.record} is true"
-        deployed = deploy(options, network, provider)
-        records.require_live(deployed, provider)
-        records.write(deployed, options.record)
-        return f"{options.network}: deployed from block {deployed['first_block']}, {options.record}"
+        print("\n".join(item.line() for item in items))
+    return 0 if equal else 1
 
 
 def main() -> int:
     """Run the command line."""
     logger.set_level(LogLevel.ERROR)
     options = parse_arguments()
+    network = networks.NETWORKS[options.network]
+    run = run_check if options.check else run_dry if options.dry_run else run_deploy
     try:
-        print(run(options))
-    except (UsageError, records.ForeignRecordError, ApeException) as error:
+        require_consistent(options, network)
+        with tempfile.TemporaryDirectory(prefix="lastro-ape-") as folder:
+            if network.local or options.dry_run:
+                # Ape remembers a chain by its id. Local ones return with other blocks: they get a
+                # data folder of their own, which goes again.
+                ape.config.DATA_FOLDER = Path(folder)
+            return run(options, network)
+    except (DeploymentError, ApeException) as error:
         print(f"{options.network}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return CANNOT_TELL if options.check else 1
+    except KeyboardInterrupt:
+        print(f"{options.network}: interrupted; run again to go on", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -52,8 +52,9 @@ interface ICampaignInfoFactory {
     /// @param creator Owns the campaign and receives its withdrawals; not zero.
     /// @param identifierHash Used once per factory.
     /// @param selectedPlatformHash Platforms that may deploy a treasury; all listed.
-    /// @param platformDataKey Data keys; none is valid as long as GlobalParams registers none.
-    /// @param platformDataValue One value per key.
+    /// @param platformDataKey Data keys that platforms registered, selected here or not, and
+    ///        keccak256("lastro.goalGated"), which gates the campaign for good.
+    /// @param platformDataValue One value per key, none zero; 1 for goal gating.
     /// @param campaignData Launch, deadline, goal and currency.
     /// @param nftName Name of the receipts, printable ASCII without `"` and `\`.
     /// @param nftSymbol Symbol of the receipts.

@@ -25,6 +25,8 @@ interface IPausableCancellable {
     error NotPausedError();
     /// @notice Thrown when the call needs a contract that is not cancelled.
     error CancelledError();
+    /// @notice Part of Oak's ABI, never thrown: nothing needs a cancelled contract.
+    error NotCancelledError();
     /// @notice Thrown when the contract is cancelled already.
     error CannotCancel();
 

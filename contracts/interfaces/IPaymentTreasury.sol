@@ -9,19 +9,21 @@ import {NotClaimableCode, TreasuryInputCode} from "../types/InputCodes.sol";
 ///         docs/compatibility.md lists where outcomes differ. Amounts are token base units unless
 ///         said otherwise, times are unix seconds, fees are basis points rounded down.
 interface IPaymentTreasury {
-    /// @notice Part of a payment, named by type. No type exists yet, so only empty lists pass.
+    /// @notice What is paid besides the amount, by a type that the platform registered.
+    /// @param typeId Not zero, registered for the platform.
+    /// @param amount Base units of the payment's token, 1 to 2^96 - 1; comes on top of the amount.
     struct LineItem {
         bytes32 typeId;
         uint256 amount;
     }
 
-    /// @notice A fee charged elsewhere. Not stored yet, so only empty lists pass.
+    /// @notice A fee charged elsewhere, for information only.
     struct ExternalFees {
         bytes32 feeType;
         uint256 feeAmount;
     }
 
-    /// @notice A line item as stored with its payment.
+    /// @notice A line item with its type as of the payment's creation.
     struct PaymentLineItem {
         bytes32 typeId;
         uint256 amount;
@@ -33,17 +35,20 @@ interface IPaymentTreasury {
     }
 
     /// @notice Everything about a payment.
-    /// @param buyerAddress Zero until a confirmation names a buyer.
-    /// @param buyerId Commitment to the buyer; carries no personal data.
+    /// @dev A one-slot treasury answers zero, or an empty list, for what it keeps a commitment of
+    ///      or nothing (buyerId, itemId, lineItemCount, lineItems, externalFees): events have them.
+    /// @param buyerAddress The receipt's owner in a one-slot treasury, else whom the confirmation
+    ///        named; zero where there is neither.
+    /// @param buyerId Commitment to the buyer; carries no personal data. Zero for crypto payments.
     /// @param itemId What was paid for.
-    /// @param amount Base units of `paymentToken`.
-    /// @param expiration From this second on the payment cannot be confirmed.
+    /// @param amount Base units of `paymentToken`, line items not included.
+    /// @param expiration From this second on the payment cannot be confirmed; zero for none.
     /// @param isConfirmed True once confirmed.
-    /// @param isCryptoPayment Always false here.
-    /// @param lineItemCount Always zero here.
+    /// @param isCryptoPayment True when the buyer paid on-chain.
+    /// @param lineItemCount How many line items.
     /// @param paymentToken The token.
-    /// @param lineItems Always empty here.
-    /// @param externalFees Always empty here.
+    /// @param lineItems The line items.
+    /// @param externalFees The fees charged elsewhere.
     struct PaymentData {
         address buyerAddress;
         bytes32 buyerId;
@@ -58,8 +63,20 @@ interface IPaymentTreasury {
         ExternalFees[] externalFees;
     }
 
-    /// @notice Emitted once per payment created, singly or in a batch.
-    /// @param buyerAddress Zero for payments made elsewhere.
+    /// @notice A buyer's permission for Permit2 to move the tokens of one payment.
+    /// @param nonce Permit2's unordered nonce of the buyer.
+    /// @param deadline Unix seconds.
+    /// @param signature Over Permit2's PermitWitnessTransferFrom with CryptoPaymentWitness.
+    struct PermitData {
+        uint256 nonce;
+        uint256 deadline;
+        bytes signature;
+    }
+
+    /// @notice Emitted once per payment created, singly or in a batch, settled or paid on-chain.
+    /// @param buyerAddress Zero for payments made elsewhere, unless `settleBatch` names a buyer.
+    /// @param buyerId Zero for payments made on-chain.
+    /// @param expiration Zero for payments that are confirmed as they are created.
     /// @param isCryptoPayment False for payments made elsewhere.
     event PaymentCreated(
         address buyerAddress,
@@ -88,6 +105,14 @@ interface IPaymentTreasury {
     event WithdrawalWithFeeSuccessful(
         address indexed token, address indexed to, uint256 amount, uint256 fee
     );
+    /// @notice Emitted when the platform takes its line items.
+    event NonGoalLineItemsClaimed(
+        address indexed token, uint256 amount, address indexed platformAdmin
+    );
+    /// @notice Emitted per token when the platform takes what is left, the claim window being open.
+    event ExpiredFundsClaimed(
+        address indexed token, uint256 platformAmount, uint256 protocolAmount
+    );
 
     /// @notice Thrown when the caller is neither of those the function is for.
     error AccessCheckerUnauthorized();
@@ -103,6 +128,8 @@ interface IPaymentTreasury {
     error PaymentTreasuryZeroPaymentId();
     /// @notice Thrown when a buyer id is zero.
     error PaymentTreasuryZeroBuyerId();
+    /// @notice Thrown when a buyer who pays on-chain is zero.
+    error PaymentTreasuryZeroBuyerAddress();
     /// @notice Thrown when an item id is zero.
     error PaymentTreasuryZeroItemId();
     /// @notice Thrown when a token is zero.
@@ -113,18 +140,18 @@ interface IPaymentTreasury {
     error PaymentTreasuryExpirationNotInFuture();
     /// @notice Thrown when a payment would expire later than the registry allows, now.
     error PaymentTreasuryExpirationExceedsMax(uint256 expiration, uint256 maxExpiration);
-    /// @notice Thrown when a payment lists external fees, which are not supported yet.
-    error PaymentTreasuryExternalFeesNotSupported(bytes32 paymentId);
     /// @notice Thrown when the campaign does not accept the token.
     error PaymentTreasuryTokenNotAccepted(address token);
     /// @notice Thrown when the campaign accepts more tokens than a payment can name (255).
     error PaymentTreasuryTooManyTokens(uint256 count);
-    /// @notice Thrown when a batch has more than `MAX_BATCH_SIZE` payments.
+    /// @notice Thrown when a batch has more than `MAX_BATCH_SIZE` payments, or a payment more than
+    ///         50 line items or external fees.
     error PaymentTreasuryArrayTooLong();
     /// @notice Thrown when a batch is empty or its arrays differ in length.
     error PaymentTreasuryBatchArrayLengthMismatch();
     /// @notice Thrown when the id is in use.
-    /// @param internalPaymentId keccak256(paymentId, address(0)): Oak's storage key, not the id.
+    /// @param internalPaymentId keccak256(paymentId, address(0)), or keccak256(paymentId, buyer) of
+    ///        a crypto payment: Oak's storage keys, not the id.
     error PaymentTreasuryPaymentAlreadyExist(bytes32 internalPaymentId);
     /// @notice Thrown when the id is unknown, cancelled or refunded.
     error PaymentTreasuryPaymentNotExist(bytes32 paymentId);
@@ -146,21 +173,32 @@ interface IPaymentTreasury {
     error PaymentTreasuryInsufficientFundsForFee(uint256 withdrawalAmount, uint256 fee);
     /// @notice Thrown when there is nothing to withdraw.
     error PaymentTreasuryAlreadyWithdrawn();
+    /// @notice Thrown when the platform sweeps too early.
+    /// @param claimableAt The first second at which it may.
+    error PaymentTreasuryClaimWindowNotReached(uint256 claimableAt);
+    /// @notice Thrown when there is nothing to sweep.
+    error PaymentTreasuryNoFundsToClaim();
 
     /// @notice Sets the treasury up, once. The factory calls it in the creating transaction.
     /// @param platformHash The platform whose admin runs the treasury.
     /// @param infoAddress The campaign.
     function initialize(bytes32 platformHash, address infoAddress) external;
 
+    /// @notice The same for Oak's factory of January 2026, which fixes the platform's forwarder.
+    /// @param platformAdapter Trusted ERC-2771 forwarder, or zero. Ignored in a campaign of ours,
+    ///        whose forwarder is always the platform's of today.
+    function initialize(bytes32 platformHash, address infoAddress, address platformAdapter)
+        external;
+
     /// @notice Records a payment that is expected. No tokens move. Platform admin only.
     /// @param paymentId Not zero, not in use. Guessable ids can be taken by others.
     /// @param buyerId Not zero; a commitment, never personal data.
     /// @param itemId Not zero.
     /// @param paymentToken One the campaign accepts.
-    /// @param amount 1 to 2^128 - 1.
+    /// @param amount 1 to 2^96 - 1.
     /// @param expiration In the future, below 2^40, within the registry's limit.
-    /// @param lineItems Empty.
-    /// @param externalFees Empty.
+    /// @param lineItems Up to 50; confirming needs their tokens besides the amount.
+    /// @param externalFees Up to 50.
     function createPayment(
         bytes32 paymentId,
         bytes32 buyerId,
@@ -182,6 +220,21 @@ interface IPaymentTreasury {
         uint256[] calldata expirations,
         LineItem[][] calldata lineItemsArray,
         ExternalFees[][] calldata externalFeesArray
+    ) external;
+
+    /// @notice Records and confirms a payment that the buyer makes on-chain with Permit2, and mints
+    ///         a receipt. Anyone may send the buyer's signature.
+    /// @param buyerAddress Pays and receives the receipt; not zero, not the treasury.
+    /// @param permitData The buyer's permission for the amount and the line items together.
+    function processCryptoPayment(
+        bytes32 paymentId,
+        bytes32 itemId,
+        address buyerAddress,
+        address paymentToken,
+        uint256 amount,
+        LineItem[] calldata lineItems,
+        ExternalFees[] calldata externalFees,
+        PermitData calldata permitData
     ) external;
 
     /// @notice Forgets a pending payment, expired or not. Platform admin only.
@@ -211,6 +264,14 @@ interface IPaymentTreasury {
     /// @notice Pays the fees set aside to the protocol's and the platform's admin. Anyone may call.
     function disburseFees() external;
 
+    /// @notice Sends the platform its line items in a token. Platform admin only.
+    function claimNonGoalLineItems(address token) external;
+
+    /// @notice Sends the platform everything left, and the protocol its fees, once the deadline and
+    ///         the platform's claim delay have passed. Platform admin only; not in a goal-gated
+    ///         campaign before the goal was reached and the first withdrawal made.
+    function claimExpiredFunds() external;
+
     /// @notice Pauses the treasury. Platform admin only.
     function pauseTreasury(bytes32 message) external;
 
@@ -220,17 +281,19 @@ interface IPaymentTreasury {
     /// @notice Cancels the treasury for good; refunds stay open. Platform admin or campaign owner.
     function cancelTreasury(bytes32 message) external;
 
-    /// @notice Payments per batch. A bound on mistakes, not the limit in practice: confirming costs
-    ///         about 7k gas a payment, and public pools refuse transactions above 131,072 bytes.
+    /// @notice Payments per batch. A bound on mistakes, not the limit in practice: gas is. 5,000
+    ///         confirmations cost more than a transaction may use (2^24), and public pools refuse
+    ///         transactions above 131,072 bytes.
     function MAX_BATCH_SIZE() external view returns (uint256);
 
     /// @notice Everything about a payment. Reverts when the id is unknown, cancelled or refunded.
     function getPaymentData(bytes32 paymentId) external view returns (PaymentData memory);
 
-    /// @notice Confirmed minus refunded, withdrawn money included; 18 decimals, tokens at par.
+    /// @notice Confirmed minus refunded and swept, withdrawn money included; 18 decimals, tokens at
+    ///         par.
     function getRaisedAmount() external view returns (uint256);
 
-    /// @notice Confirmed, neither refunded nor withdrawn; 18 decimals, tokens at par.
+    /// @notice Confirmed, neither refunded, swept nor withdrawn; 18 decimals, tokens at par.
     function getAvailableRaisedAmount() external view returns (uint256);
 
     /// @notice Ever confirmed; 18 decimals, tokens at par.

@@ -4,7 +4,8 @@ pragma solidity ^0.8.24;
 import {IGlobalParams} from "./IGlobalParams.sol";
 
 /// @title The factory of treasuries
-/// @notice Names and selectors are Oak's. Implementation ids are per platform.
+/// @notice Names and selectors are Oak's. Implementation ids are per platform; an id may hold any
+///         kind of treasury that answers IHostedTreasury.
 interface ITreasuryFactory {
     /// @notice Emitted when a treasury exists. Addresses come from here: they are not predictable.
     event TreasuryFactoryTreasuryDeployed(
@@ -15,7 +16,9 @@ interface ITreasuryFactory {
     );
     /// @notice Emitted when a platform puts an implementation under an id, replacing any other.
     event TreasuryImplementationRegistered(
-        bytes32 indexed platformHash, uint256 indexed implementationId, address indexed implementation
+        bytes32 indexed platformHash,
+        uint256 indexed implementationId,
+        address indexed implementation
     );
     /// @notice Emitted when a platform clears an id.
     event TreasuryImplementationRemoved(
@@ -39,6 +42,12 @@ interface ITreasuryFactory {
     /// @notice Thrown when the campaign refuses the treasury: paused, cancelled, past its deadline,
     ///         platform not selected, or the platform has a treasury already.
     error TreasuryFactorySettingPlatformInfoFailed();
+    /// @notice Part of Oak's ABI, never thrown: see `AdminAccessCheckerUnauthorized`.
+    error TreasuryFactoryUnauthorized();
+    /// @notice Part of Oak's ABI, never thrown: any id may be used.
+    error TreasuryFactoryInvalidKey();
+    /// @notice Part of Oak's ABI, never thrown: a failed deployment reverts with what failed.
+    error TreasuryFactoryTreasuryCreationFailed();
 
     /// @notice Sets the factory up, once.
     function initialize(IGlobalParams globalParams) external;

@@ -13,7 +13,13 @@ from indexer.chain.networks import Network
 from indexer.chain.types import Address, BlockHash, BlockNumber, address_from_hex, hash_from_hex
 from indexer.errors import ConfigurationError
 
-TreasuryKind = Literal["payment-treasury"]
+TreasuryKind = Literal[
+    "payment-treasury",
+    "time-constrained-payment-treasury",
+    "mirror-payment-treasury",
+    "oak-payment-treasury",
+]
+"""Ours, then Oak's, hosted by Oak's own factories."""
 
 
 def _address(value: object) -> Address:
@@ -42,11 +48,13 @@ class Platform(_Record):
 
 
 class Contracts(_Record):
-    """The three proxies of the protocol."""
+    """The three proxies of the protocol, and what stands beside them."""
 
     global_params: AddressText
     campaign_info_factory: AddressText
     treasury_factory: AddressText
+    refund_escrow: AddressText | None = None
+    """Where refunds of buyers without wallet wait, if the deployment has it."""
 
 
 class Implementation(_Record):

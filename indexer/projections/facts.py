@@ -15,14 +15,17 @@ from indexer.events import (
     PAYMENT_CONFIRMED,
     PAYMENT_CREATED,
     REFUND_CLAIMED,
+    SURPLUS_SWEPT,
     TRANSFER,
     TREASURY_DEPLOYED,
 )
+from indexer.payment_keys import announced_id, created_id
 from indexer.tables import (
     campaigns,
     payments_confirmed,
     payments_created,
     payments_ended,
+    surplus_sweeps,
     token_transfers,
     treasuries,
 )
@@ -53,7 +56,7 @@ def position(chain_id: ChainId, event: Event) -> Values:
 def fact_rows(chain_id: ChainId, event: Event) -> Iterator[FactRow]:
     """The facts that a claimed event states; none for events that only stand in ``logs``."""
     at = position(chain_id, event)
-    of_payment = {**at, "treasury": event.log.address}
+    of_treasury = {**at, "treasury": event.log.address}
     kind = event.type
     if kind is CAMPAIGN_CREATED:
         yield FactRow(campaigns, at | _campaign(event))
@@ -62,16 +65,18 @@ def fact_rows(chain_id: ChainId, event: Event) -> Iterator[FactRow]:
     elif kind is TRANSFER:
         yield FactRow(token_transfers, at | _transfer(event))
     elif kind is PAYMENT_CREATED:
-        yield from _created(event, of_payment)
+        yield from _created(event, of_treasury)
     elif kind is PAYMENT_CONFIRMED:
         named = {"payment_id": event.bytes_of("paymentId"), "ordinal": 0}
-        yield FactRow(payments_confirmed, of_payment | named)
+        yield FactRow(payments_confirmed, of_treasury | named)
     elif kind is PAYMENT_BATCH_CONFIRMED:
         for ordinal, payment_id in enumerate(event.hashes_of("paymentIds")):
             named = {"payment_id": payment_id, "ordinal": ordinal}
-            yield FactRow(payments_confirmed, of_payment | named)
+            yield FactRow(payments_confirmed, of_treasury | named)
     elif kind in (PAYMENT_CANCELLED, REFUND_CLAIMED):
-        yield FactRow(payments_ended, of_payment | _ended(event))
+        yield FactRow(payments_ended, of_treasury | _ended(event))
+    elif kind is SURPLUS_SWEPT:
+        yield FactRow(surplus_sweeps, of_treasury | _swept(event))
 
 
 def _campaign(event: Event) -> Values:
@@ -99,27 +104,35 @@ def _transfer(event: Event) -> Values:
     }
 
 
-def _created(event: Event, of_payment: Values) -> Iterator[FactRow]:
+def _swept(event: Event) -> Values:
+    return {
+        "token": event.address_of("token"),
+        "recipient": event.address_of("to"),
+        "amount": event.integer_of("amount"),
+    }
+
+
+def _created(event: Event, of_treasury: Values) -> Iterator[FactRow]:
     """A crypto payment is confirmed by the event that creates it; it has no PaymentConfirmed.
 
     Source: ``PaymentTreasury.processCryptoPayment`` of the Oak contracts.
     """
-    payment_id = event.bytes_of("paymentId")
-    is_crypto = bool(event.integer_of("isCryptoPayment"))
+    payment_id, announced = created_id(event), announced_id(event)
     values = {
         "payment_id": payment_id,
+        "announced_id": announced,
         "buyer": event.address_of("buyerAddress"),
         "buyer_id": event.bytes_of("buyerId"),
         "item_id": event.bytes_of("itemId"),
         "token": event.address_of("paymentToken"),
         "amount": event.integer_of("amount"),
         "expiration": event.integer_of("expiration"),
-        "is_crypto": is_crypto,
+        "is_crypto": announced is not None,
     }
-    yield FactRow(payments_created, of_payment | values)
-    if is_crypto:
+    yield FactRow(payments_created, of_treasury | values)
+    if announced is not None:
         confirmed = {"payment_id": payment_id, "ordinal": 0}
-        yield FactRow(payments_confirmed, of_payment | confirmed)
+        yield FactRow(payments_confirmed, of_treasury | confirmed)
 
 
 def _ended(event: Event) -> Values:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Table,
+    TableValuedAlias,
     and_,
     column,
     delete,
@@ -24,7 +25,7 @@ from indexer.db.columns import ADDRESS, HASH
 from indexer.tables import blocks, payments, payments_confirmed, payments_created, payments_ended
 
 PaymentKey = tuple[Address, PaymentId]
-"""Treasury and payment id."""
+"""Treasury and payment id; that of a crypto payment is its key."""
 Fact = Row[Any]
 _CREATED, _CONFIRMED, _ENDED = range(3)
 """Order of facts that one log states: a crypto payment is created, then confirmed."""
@@ -85,6 +86,18 @@ def rebuild_payments(
         )
 
 
+def table_of(keys: Sequence[PaymentKey]) -> TableValuedAlias:
+    """Keys as a table to join with: columns ``treasury`` and ``payment_id``."""
+    return (
+        func.unnest(
+            literal([treasury for treasury, _ in keys], ARRAY(ADDRESS)),
+            literal([payment_id for _, payment_id in keys], ARRAY(HASH)),
+        )
+        .table_valued(column("treasury", ADDRESS), column("payment_id", HASH), name="wanted")
+        .render_derived()
+    )
+
+
 def _place(fact: Fact, kind: int) -> tuple[int, int, int]:
     return fact.block_number, fact.log_index, kind
 
@@ -127,14 +140,7 @@ def _facts(
     connection: Connection, table: Table, chain_id: ChainId, keys: Sequence[PaymentKey]
 ) -> defaultdict[PaymentKey, list[Fact]]:
     """The facts of these payments, each with its block's time and proof."""
-    wanted = (
-        func.unnest(
-            literal([treasury for treasury, _ in keys], ARRAY(ADDRESS)),
-            literal([payment_id for _, payment_id in keys], ARRAY(HASH)),
-        )
-        .table_valued(column("treasury", ADDRESS), column("payment_id", HASH), name="wanted")
-        .render_derived()
-    )
+    wanted = table_of(keys)
     rows = connection.execute(
         select(table, blocks.c.timestamp, blocks.c.proven)
         .join(

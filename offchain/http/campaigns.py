@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from sqlalchemy import Connection, RowMapping
 
+from indexer.chain.deployments import TreasuryKind
 from indexer.chain.networks import network_by_chain_id
 from indexer.chain.types import ChainId, to_checksum
 from offchain.campaigns import Conflict, NewCampaign, OnchainTerms, Over, register
@@ -26,7 +27,7 @@ from offchain.http.state import HttpState, State, require_operator
 from offchain.money import Currency, MinorUnits, Money
 from settlement.queries import campaign_onchain
 
-DEFAULT_TREASURY_KIND = "payment-treasury"
+DEFAULT_TREASURY_KIND: TreasuryKind = "payment-treasury"
 
 router = APIRouter(tags=["campaigns"])
 
@@ -63,7 +64,9 @@ class CampaignBody(Body):
     deadline_at: Moment
     settlement_mode: Literal["onchain", "fiat_only"]
     chain: str | None = Field(None, description="Network name; required when it settles on-chain.")
-    treasury_kind: Literal["payment-treasury"] | None = None
+    treasury_kind: TreasuryKind | None = Field(
+        None, description="One that the network offers; payment-treasury when left out."
+    )
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -155,7 +158,12 @@ def _onchain_terms(body: CampaignBody, state: HttpState) -> OnchainTerms | None:
         raise invalid_request(
             [FaultyField("no token stands for it on this network", pointer="#/currency")]
         )
-    return OnchainTerms(ChainId(chain_id), body.treasury_kind or DEFAULT_TREASURY_KIND)
+    kind = body.treasury_kind or DEFAULT_TREASURY_KIND
+    offered = {implementation.kind for implementation in served[chain_id].implementations}
+    if kind not in offered:
+        names = ", ".join(sorted(offered)) or "none"
+        raise invalid_request([FaultyField(f"kinds offered: {names}", pointer="#/treasury_kind")])
+    return OnchainTerms(ChainId(chain_id), kind)
 
 
 def _view(connection: Connection, row: RowMapping) -> CampaignView:

@@ -11,7 +11,7 @@ MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 MEDIAN_MODULE_LINES_MAX = 300
 
-EXCEPTIONS = {"contracts/PaymentTreasury.sol": 444}
+EXCEPTIONS: dict[str, int] = {}
 """Module → lines it had when it was let through."""
 
 SOURCES = [

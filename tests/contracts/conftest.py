@@ -57,7 +57,8 @@ def campaign(protocol, people):
     return world.create_campaign(protocol, people)
 
 
-@pytest.fixture(scope="session")
+# Used or not: a session's fixture that came after a module's would be undone with the module.
+@pytest.fixture(scope="session", autouse=True)
 def treasury(protocol, people, campaign):
     return world.create_treasury(protocol, people, campaign)
 

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
 import ape
+import building
 import pytest
-import steps
 import world
+from campaigns import assert_too_late, host_minimal_treasury
 from eth_utils import keccak
 from world import PLATFORM, REAL, REASON, ZERO, a_payment, assert_log, assert_reverts
 
 ROLE = keccak(text="TREASURY_ROLE")
-NO_ROLE = "AccessControlUnauthorizedAccount(address,bytes32)"
+OTHER = keccak(text="another platform")
+TYPE = keccak(text="a line item type")
+GOAL_GATED = keccak(text="lastro.goalGated")
+INVALID = "CampaignInfoInvalidInput(uint8)"
+NOT_OWNER = "OwnableUnauthorizedAccount(address)"
+NOT_LISTED = "GlobalParamsPlatformNotListed(bytes32)"
+AUTO_UNPAUSED = keccak(text="Auto-unpaused during cancellation")
+
+
+@pytest.fixture
+def hosted(protocol, people):
+    return host_minimal_treasury(protocol, people)
 
 
 def test_set_platform_info_is_for_the_treasury_factory(campaign, people):
@@ -38,12 +50,7 @@ def test_set_platform_info_reverts_when_the_campaign_cannot_take_a_treasury(
     refused("PausedError()")
     campaign.unpauseCampaign(REASON, sender=people.protocol_admin)
     ape.chain.mine(timestamp=now + 100)
-    answer = world.call(
-        campaign.address, world.calldata(campaign.setPlatformInfo, *arguments), factory.address
-    )
-    assert answer["error"]["data"].startswith(
-        world.error_bytes("CurrentTimeIsGreater(uint256,uint256)", now + 100, 0)[:74]
-    )
+    assert_too_late(campaign.setPlatformInfo, arguments, factory, now + 100)
     campaign.cancelCampaign(REASON, sender=people.creator)
     refused("CancelledError()")
 
@@ -85,7 +92,7 @@ def test_cancel_campaign_emits_and_is_final(campaign, people):
     assert_reverts(campaign.cancelCampaign, [REASON], people.creator, "CannotCancel()")
 
 
-def test_transfer_ownership_moves_withdrawals(campaign, treasury, brla, people):
+def test_transfer_ownership_moves_withdrawals(protocol, campaign, treasury, brla, people):
     campaign.transferOwnership(people.payee, sender=people.creator)
     world.confirmed(treasury, brla, people, a_payment(brla, amount=10_000))
     treasury.withdraw(sender=people.payee)
@@ -93,14 +100,16 @@ def test_transfer_ownership_moves_withdrawals(campaign, treasury, brla, people):
     campaign.pauseCampaign(REASON, sender=people.protocol_admin)
     arguments = [people.creator.address]
     assert_reverts(campaign.transferOwnership, arguments, people.payee, "PausedError()")
-
-
-def test_receipts_are_minted_and_burnt_by_treasuries_only(campaign, treasury, brla, people):
-    account = people.platform_admin
-    mint = [people.buyer.address, REASON, brla.address, 1, 0, 0]
-    assert_reverts(campaign.mintNFTForPledge, mint, account, NO_ROLE, account.address, ROLE)
-    world.confirmed(treasury, brla, people, a_payment(brla), people.buyer)
-    assert_reverts(campaign.burn, [1], people.buyer, NO_ROLE, people.buyer.address, ROLE)
+    account = people.creator
+    assert_reverts(campaign.transferOwnership, arguments, account, NOT_OWNER, account.address)
+    campaign.cancelCampaign(REASON, sender=people.payee)
+    assert_reverts(campaign.transferOwnership, arguments, people.payee, "CancelledError()")
+    zero = "OwnableInvalidOwner(address)"
+    fresh = world.create_campaign(protocol, people)
+    assert_reverts(fresh.transferOwnership, [ZERO], people.creator, zero, ZERO)
+    (log,) = fresh.transferOwnership(people.payee, sender=people.creator).logs
+    event = "OwnershipTransferred(address,address)"
+    assert_log(log, event, indexed=[people.creator.address, people.payee.address])
 
 
 def test_config_views_answer_for_treasuries(campaign, params, brla, people):
@@ -110,14 +119,51 @@ def test_config_views_answer_for_treasuries(campaign, params, brla, people):
     assert campaign.getProtocolAdminAddress() == people.protocol_admin
     assert campaign.getPlatformAdminAddress(PLATFORM) == people.platform_admin
     assert campaign.getPlatformAdapter(PLATFORM) == ZERO
-    assert campaign.getMaxPaymentExpiration(PLATFORM) == world.MAX_EXPIRATION
+    assert campaign.getLiveParams() == params.getLiveParams()
     key = keccak(text="bufferTime")
     assert bytes(campaign.getDataFromRegistry(key)) == bytes(params.getFromRegistry(key))
-    context = campaign.getTreasuryContext(PLATFORM)
-    assert context.platformAdmin == people.platform_admin
-    assert (context.platformAdapter, context.paused, context.cancelled) == (ZERO, False, False)
+    assert campaign.getBufferTime() == int.from_bytes(params.getFromRegistry(key), "big") == 3_600
+    assert campaign.getPermit2Address() == "0x000000000022D473030F116dDEE9F6B43aC78BA3"
+    assert not campaign.isGoalGated()
+    assert_reverts(campaign.getPlatformData, [GOAL_GATED], people.stranger, INVALID, 1)
     assert campaign.supportsInterface(bytes.fromhex("80ac58cd"))  # ERC-721
     assert campaign.supportsInterface(bytes.fromhex("7965db0b"))  # AccessControl
+
+
+def test_platform_views_answer_as_of_today(campaign, params, people):
+    admin = people.platform_admin
+    params.updatePlatformClaimDelay(PLATFORM, 77, sender=admin)
+    params.setPlatformLineItemType(PLATFORM, TYPE, "frete", False, True, True, False, sender=admin)
+    assert campaign.getPlatformClaimDelay(PLATFORM) == 77
+    expected = (True, "frete", False, True, True, False)
+    assert tuple(campaign.getLineItemType(PLATFORM, TYPE)) == expected
+    params.delistPlatform(PLATFORM, sender=people.protocol_admin)
+    for name in ("AdminAddress", "Adapter", "ClaimDelay"):
+        method = getattr(campaign, f"getPlatform{name}")
+        assert_reverts(method, [PLATFORM], people.stranger, NOT_LISTED, PLATFORM)
+    assert campaign.getPlatformFeePercent(PLATFORM) == world.PLATFORM_FEE
+
+
+def test_totals_skip_the_expected_amount_of_kinds_that_have_none(protocol, params, hosted, people):
+    admin = people.creator
+    params.enlistPlatform(OTHER, admin, 0, ZERO, sender=people.protocol_admin)
+    treasuries, kind = protocol.treasuries, protocol.implementation
+    treasuries.registerTreasuryImplementation(OTHER, 2, kind, sender=admin)
+    campaign, none = hosted.campaign, [[], []]
+    campaign.updateSelectedPlatform(OTHER, True, *none, sender=people.creator)
+    receipt = treasuries.deploy(OTHER, campaign, 2, sender=admin)
+    created = building.event(receipt, treasuries, "TreasuryFactoryTreasuryDeployed")
+    treasury = building.at("PaymentTreasury", created.treasuryAddress)
+    payment = a_payment(protocol.brla, amount=3 * REAL)
+    treasury.createPayment(*payment.arguments, sender=admin)
+    hosted.treasury.report(False, 5, 11, 6, sender=people.stranger)
+    assert campaign.getTotalExpectedAmount() == 3 * REAL
+    names = ["Raised", "AvailableRaised", "LifetimeRaised", "Refunded", "Cancelled"]
+    totals = [getattr(campaign, f"getTotal{name}Amount") for name in names]
+    assert [total() for total in totals] == [5, 5, 11, 6, 0]
+    hosted.treasury.report(True, 5, 11, 6, sender=people.stranger)
+    assert [total() for total in totals] == [0, 5, 11, 6, 5]
+    assert [bytes(found) for found in campaign.getApprovedPlatformHashes()] == [PLATFORM, OTHER]
 
 
 def test_totals_add_up_the_treasuries(campaign, treasury, brla, people):
@@ -138,7 +184,7 @@ def test_totals_add_up_the_treasuries(campaign, treasury, brla, people):
 def test_totals_are_in_18_decimals_whatever_the_token(protocol, params, people):
     admin = people.protocol_admin
     tokens = [
-        steps.at("AnyDecimals", steps.create(admin, "AnyDecimals", decimals).contract_address)
+        building.at("AnyDecimals", building.create(admin, "AnyDecimals", decimals).contract_address)
         for decimals in (6, 20)
     ]
     currency = b"USD".ljust(32, b"\0")
@@ -158,15 +204,47 @@ def test_totals_are_in_18_decimals_whatever_the_token(protocol, params, people):
 
 
 def test_campaign_cannot_be_initialized_twice(campaign, people):
+    bare = building.at(
+        "CampaignInfo", building.create(people.stranger, "CampaignInfo").contract_address
+    )
     arguments = world.campaign_arguments(people)
     arguments = [
         arguments[0], people.stranger.address, *arguments[2:6], [], *arguments[6:]
     ]  # fmt: skip
     error = "InvalidInitialization()"
-    assert_reverts(campaign.initialize, arguments, people.stranger, error)
+    for method in (campaign.initialize, bare.initialize):
+        assert_reverts(method, arguments, people.stranger, error)
 
 
-def test_times_beyond_40_bits_are_kept_as_the_latest_there_is(protocol, people):
-    campaign = world.create_campaign(protocol, people, deadline=2**60)
-    assert campaign.getDeadline() == 2**40 - 1
-    world.create_treasury(protocol, people, campaign)
+@pytest.mark.parametrize("caller", ["protocol_admin", "creator"])
+def test_cancel_campaign_unpauses_it_first(campaign, people, caller):
+    campaign.pauseCampaign(REASON, sender=people.protocol_admin)
+    assert_reverts(campaign.pauseCampaign, [REASON], people.protocol_admin, "PausedError()")
+    account = getattr(people, caller)
+    logs = campaign.cancelCampaign(REASON, sender=account).logs
+    expected = {"Unpaused(address,bytes32)": AUTO_UNPAUSED, "Cancelled(address,bytes32)": REASON}
+    for log, (event, reason) in zip(logs, expected.items(), strict=True):
+        assert_log(log, event, indexed=[account.address], types=["bytes32"], values=[reason])
+    assert (campaign.paused(), campaign.cancelled()) == (False, True)
+    admin = people.protocol_admin
+    assert_reverts(campaign.pauseCampaign, [REASON], admin, "CancelledError()")
+    assert_reverts(campaign.unpauseCampaign, [REASON], admin, "NotPausedError()")
+
+
+def test_campaign_state_is_repeated_in_live_params(campaign, people):
+    live = building.at("LiveParams", campaign.getLiveParams())
+    admin = people.protocol_admin
+
+    def states() -> list[tuple]:
+        told = tuple(live.getCampaignState(campaign))
+        return [told, (campaign.paused(), campaign.cancelled())]
+
+    assert states() == [(False, False)] * 2
+    campaign.pauseCampaign(REASON, sender=admin)
+    assert states() == [(True, False)] * 2
+    campaign.unpauseCampaign(REASON, sender=admin)
+    assert states() == [(False, False)] * 2
+    campaign.pauseCampaign(REASON, sender=admin)
+    campaign.cancelCampaign(REASON, sender=people.creator)
+    assert states() == [(False, True)] * 2
+    assert campaign.cancellationTime() == ape.chain.blocks.head.timestamp

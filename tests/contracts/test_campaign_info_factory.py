@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import ape
+import building
 import pytest
-import steps
 import world
 from eth_abi import encode
 from eth_utils import keccak
-from world import BRL, PLATFORM, ZERO, assert_log, assert_reverts
+from world import BRL, DAY, PLATFORM, ZERO, assert_log, assert_reverts
 
 INVALID = "CampaignInfoFactoryInvalidInput(uint8)"
+GOAL_GATED = keccak(text="lastro.goalGated")
+ONE = (1).to_bytes(32, "big")
 CREATED = "CampaignInfoFactoryCampaignCreated(bytes32,address)"
 
 
@@ -31,7 +33,7 @@ def test_create_campaign_emits_in_oaks_order_and_keeps_everything(campaigns, peo
     assert_log(last, "CampaignInfoFactoryCampaignInitialized()")
     assert campaigns.isValidCampaignInfo(address)
 
-    campaign = steps.at("CampaignInfo", address)
+    campaign = building.at("CampaignInfo", address)
     launch, deadline, goal, currency = arguments[5]
     assert campaign.owner() == people.creator
     assert campaign.getLaunchTime() == launch
@@ -64,7 +66,88 @@ def test_create_campaign_reverts_when_an_argument_is_out_of_range(campaigns, peo
     assert_create_reverts(campaigns, people, INVALID, 1, keys=[key])
     assert_create_reverts(campaigns, people, INVALID, 2, launch=now - 1)
     assert_create_reverts(campaigns, people, INVALID, 3, launch=now + 10, deadline=now + 69)
-    assert_create_reverts(campaigns, people, INVALID, 4, keys=[key], values=[key])
+    assert_create_reverts(campaigns, people, INVALID, 4, keys=[key], values=[bytes(32)])
+
+
+def test_create_campaign_checks_in_oaks_order(campaigns, campaign, people, now):
+    # All wrong at once; each step mends what was refused last.
+    key, other = keccak(text="a data key"), keccak(text="not listed")
+    identifier = bytes(campaign.getIdentifierHash())
+    changes = {
+        "creator": ZERO,
+        "keys": [key],
+        "launch": now - 1,
+        "deadline": now,
+        "identifier": identifier,
+        "platforms": [other],
+        "currency": b"XXX".ljust(32, b"\0"),
+    }
+    taken = "CampaignInfoFactoryCampaignWithSameIdentifierExists(bytes32,address)"
+    mended = [
+        ((INVALID, 0), {"creator": people.creator.address}),
+        ((INVALID, 1), {"values": [bytes(32)]}),
+        ((INVALID, 2), {"launch": now + 10}),
+        ((INVALID, 3), {"deadline": now + DAY}),
+        ((INVALID, 4), {"keys": [GOAL_GATED]}),
+        ((INVALID, 5), {"values": [ONE]}),
+        ((taken, identifier, campaign.address), {"identifier": key}),
+        (("CampaignInfoFactoryPlatformNotListed(bytes32)", other), {"platforms": []}),
+        (("CampaignInfoInvalidTokenList()",), {"currency": BRL}),
+    ]
+    for refused, mend in mended:
+        assert_create_reverts(campaigns, people, *refused, **changes)
+        changes |= mend
+    assert campaigns.createCampaign(
+        *world.campaign_arguments(people, **changes), sender=people.stranger
+    ).status
+
+
+def test_create_campaign_keeps_platform_data(protocol, people):
+    key, unset, value = keccak(text="a key"), keccak(text="unset"), keccak(text="a value")
+    admin = people.platform_admin
+    for name in (key, unset):
+        protocol.params.addPlatformData(PLATFORM, name, sender=admin)
+    campaigns = protocol.campaigns
+    for keys, values, code in (
+        ([key, keccak(text="unknown")], [value, value], 4),
+        ([key, unset], [value, bytes(32)], 5),
+    ):
+        assert_create_reverts(campaigns, people, INVALID, code, keys=keys, values=values)
+    # Oak takes a key of a platform that the campaign does not select.
+    campaign = world.create_campaign(protocol, people, keys=[key], values=[value], platforms=[])
+    assert bytes(campaign.getPlatformData(key)) == value
+    error = "CampaignInfoInvalidInput(uint8)"
+    assert_reverts(campaign.getPlatformData, [unset], people.stranger, error, 1)
+    protocol.params.removePlatformData(PLATFORM, key, sender=admin)
+    assert bytes(campaign.getPlatformData(key)) == value
+    assert_create_reverts(campaigns, people, INVALID, 4, keys=[key], values=[value])
+
+
+def test_create_campaign_gates_the_goal_when_asked(protocol, people, campaign):
+    gated = world.create_campaign(protocol, people, keys=[GOAL_GATED], values=[ONE])
+    assert gated.isGoalGated()
+    assert bytes(gated.getPlatformData(GOAL_GATED)) == ONE
+    assert not campaign.isGoalGated()
+
+
+@pytest.mark.parametrize("number", [2, 2**255])
+def test_create_campaign_reverts_when_goal_gating_is_neither_one_nor_left_out(
+    campaigns, people, number
+):
+    values = [number.to_bytes(32, "big")]
+    assert_create_reverts(campaigns, people, INVALID, 4, keys=[GOAL_GATED], values=values)
+    assert_create_reverts(campaigns, people, INVALID, 5, keys=[GOAL_GATED], values=[bytes(32)])
+
+
+def test_create_campaign_keeps_the_fees_of_the_moment(protocol, params, people, campaign):
+    admin = people.protocol_admin
+    params.updateProtocolFeePercent(7, sender=admin)
+    params.delistPlatform(PLATFORM, sender=admin)
+    params.enlistPlatform(PLATFORM, people.platform_admin, 11, ZERO, sender=admin)
+    assert campaign.getProtocolFeePercent() == world.PROTOCOL_FEE
+    assert campaign.getPlatformFeePercent(PLATFORM) == world.PLATFORM_FEE
+    later = world.create_campaign(protocol, people)
+    assert (later.getProtocolFeePercent(), later.getPlatformFeePercent(PLATFORM)) == (7, 11)
 
 
 def test_create_campaign_honours_the_launch_buffer(campaigns, params, people, now):
@@ -110,7 +193,7 @@ def test_create_campaign_reverts_when_a_token_is_there_twice(campaigns, params, 
 
 
 def test_update_implementation_changes_future_campaigns(campaigns, people):
-    implementation = steps.create(people.stranger, "CampaignInfo").contract_address
+    implementation = building.create(people.stranger, "CampaignInfo").contract_address
     arguments = [implementation]
     error = "CampaignInfoFactoryUnauthorized()"
     assert_reverts(campaigns.updateImplementation, arguments, people.platform_admin, error)
@@ -121,9 +204,9 @@ def test_update_implementation_changes_future_campaigns(campaigns, people):
 
 
 def test_initialize_reverts_when_an_address_is_zero(people, params):
-    implementation = steps.create(people.stranger, "CampaignInfoFactory").contract_address
-    method = steps.at("CampaignInfoFactory", implementation).initialize
-    proxy = steps.container("ERC1967Proxy")
+    implementation = building.create(people.stranger, "CampaignInfoFactory").contract_address
+    method = building.at("CampaignInfoFactory", implementation).initialize
+    proxy = building.container("ERC1967Proxy")
     code = bytes.fromhex(proxy.contract_type.deployment_bytecode.bytecode.removeprefix("0x"))
     names = ["GlobalParams", "CampaignImplementation", "TreasuryFactoryAddress"]
     for position, name in enumerate(names):
@@ -136,9 +219,18 @@ def test_initialize_reverts_when_an_address_is_zero(people, params):
 
 
 def test_upgrade_is_for_the_protocol_admin(campaigns, campaign, people):
-    implementation = steps.create(people.stranger, "CampaignInfoFactory").contract_address
+    implementation = building.create(people.stranger, "CampaignInfoFactory").contract_address
     arguments = [implementation, b""]
     error = "CampaignInfoFactoryUnauthorized()"
     assert_reverts(campaigns.upgradeToAndCall, arguments, people.stranger, error)
-    campaigns.upgradeToAndCall(*arguments, sender=people.protocol_admin)
+    (log,) = campaigns.upgradeToAndCall(*arguments, sender=people.protocol_admin).logs
+    assert_log(log, "Upgraded(address)", indexed=[implementation])
     assert campaigns.isValidCampaignInfo(campaign)
+    identifier = bytes(campaign.getIdentifierHash())
+    assert campaigns.identifierToCampaignInfo(identifier) == campaign
+    assert campaigns.createCampaign(
+        *world.campaign_arguments(people), sender=people.stranger
+    ).status
+    initialize = [people.stranger.address] * 3
+    error = "InvalidInitialization()"
+    assert_reverts(campaigns.initialize, initialize, people.stranger, error)

@@ -1,43 +1,83 @@
 from __future__ import annotations
 
+import ape
 import pytest
 import world
 from eth_utils import keccak
-from world import DAY, REAL, ZERO, a_payment, assert_log, assert_reverts
+from recording import (
+    ALREADY_EXIST,
+    MAX_AMOUNT,
+    OVERFLOW,
+    assert_created,
+    assert_only_the_platform,
+    internal_id,
+    payment_witness,
+)
+from world import DAY, ZERO, a_payment, assert_reverts
 
-CREATED = "PaymentCreated(address,bytes32,bytes32,bytes32,address,uint256,uint256,bool)"
-CREATED_DATA = ["address", "bytes32", "uint256", "uint256", "bool"]
+LIMIT = keccak(text="maxPaymentExpiration")
+EXCEEDS_MAX = "PaymentTreasuryExpirationExceedsMax(uint256,uint256)"
+LAST_ORDINAL = 2**32 - 2
+COUNT_OFFSET = 8 * 26  # bits of slot 0 in contracts/storage-layout.json
 
 
-def assert_created(log, payment):
-    assert_log(
-        log,
-        CREATED,
-        indexed=[payment.payment_id, payment.item_id, payment.token],
-        types=CREATED_DATA,
-        values=[ZERO, payment.buyer_id, payment.amount, payment.expiration, False],
-    )
+@pytest.fixture
+def unlimited(params, people):
+    """No limit on expirations."""
+    params.addToRegistry(LIMIT, bytes(32), sender=people.protocol_admin)
 
 
-def test_create_payment_records_and_emits(treasury, brla, people):
+def assert_exceeds_max(treasury, people, payment, limit: int) -> None:
+    """The block the call is simulated in may be a few seconds on, so the limit is read back."""
+    data = world.calldata(treasury.createPayment, *payment.arguments)
+    error = world.call(treasury.address, data, people.platform_admin.address)["error"]["data"]
+    told = int(error[-64:], 16)
+    assert limit <= told < limit + 600
+    assert error == world.error_bytes(EXCEEDS_MAX, payment.expiration, told)
+
+
+def test_create_payment_emits_and_moves_no_tokens(treasury, brla, people):
     payment = a_payment(brla)
     receipt = treasury.createPayment(*payment.arguments, sender=people.platform_admin)
 
-    (log,) = world.logs(receipt, treasury)
+    (log,) = receipt.logs
     assert_created(log, payment)
+    assert treasury.getExpectedAmount() == payment.amount
+    for view in ("Raised", "AvailableRaised", "LifetimeRaised", "Refunded"):
+        assert getattr(treasury, f"get{view}Amount")() == 0
+
+
+def test_create_payment_records_one_slot_and_answers_zero_for_the_rest(treasury, brla, people):
+    payment = a_payment(brla)
+    world.create(treasury, people, payment)
+
     stored = treasury.getPaymentData(payment.payment_id)
-    assert stored.buyerAddress == ZERO
-    assert bytes(stored.buyerId) == payment.buyer_id
-    assert bytes(stored.itemId) == payment.item_id
     assert stored.amount == payment.amount
     assert stored.expiration == payment.expiration
     assert stored.paymentToken == brla.address
     assert not stored.isConfirmed
     assert not stored.isCryptoPayment
+    assert stored.buyerAddress == ZERO
+    assert bytes(stored.buyerId) == bytes(stored.itemId) == bytes(32)
     assert stored.lineItemCount == 0
     assert list(stored.lineItems) == list(stored.externalFees) == []
-    assert treasury.getExpectedAmount() == payment.amount
-    assert treasury.getRaisedAmount() == 0
+
+
+def test_created_payment_is_that_of_its_buyer_and_item_only(treasury, brla, people):
+    payment = a_payment(brla)
+    world.create(treasury, people, payment, a_payment(brla, 2))
+
+    assert treasury.isPaymentOf(payment.payment_id, payment_witness(payment))
+    wrong = [
+        (payment.item_id, payment.buyer_id, ZERO),
+        (payment.buyer_id, keccak(text="item 2"), ZERO),
+        (keccak(text="buyer 2"), payment.item_id, ZERO),
+        (payment.buyer_id, payment.item_id, people.buyer.address),
+    ]
+    for witness in wrong:
+        assert not treasury.isPaymentOf(payment.payment_id, witness)
+    assert not treasury.isPaymentOf(a_payment(brla, 2).payment_id, payment_witness(payment))
+    assert not treasury.isPaymentOf(keccak(text="unknown"), payment_witness(payment))
 
 
 @pytest.mark.parametrize(
@@ -53,69 +93,84 @@ def test_create_payment_reverts_when_an_id_is_zero(treasury, brla, people, field
     assert_reverts(treasury.createPayment, payment.arguments, people.platform_admin, error)
 
 
-def test_create_payment_reverts_when_token_or_amount_is_zero(treasury, brla, people):
-    admin = people.platform_admin
-    payment = a_payment(brla)
-    assert_reverts(
-        treasury.createPayment,
-        payment.but(token=ZERO).arguments,
-        admin,
-        "PaymentTreasuryZeroPaymentToken()",
-    )
-    assert_reverts(
-        treasury.createPayment,
-        payment.but(amount=0).arguments,
-        admin,
-        "PaymentTreasuryZeroAmount()",
-    )
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"token": ZERO}, "PaymentTreasuryZeroPaymentToken()"),
+        ({"amount": 0}, "PaymentTreasuryZeroAmount()"),
+    ],
+)
+def test_create_payment_reverts_when_token_or_amount_is_zero(treasury, brla, people, change, error):
+    payment = a_payment(brla).but(**change)
+    assert_reverts(treasury.createPayment, payment.arguments, people.platform_admin, error)
 
 
-def test_create_payment_reverts_when_already_expired(treasury, brla, people, now):
-    payment = a_payment(brla, expiration=now - 1)
-    assert_reverts(
-        treasury.createPayment,
-        payment.arguments,
-        people.platform_admin,
-        "PaymentTreasuryExpirationNotInFuture()",
-    )
+def test_create_payment_names_the_first_of_many_faults(treasury, brla, people, now):
+    """Oak's order. Each fault is mended in turn; the last payment is a good one."""
+    good, other = a_payment(brla), world.new_token(people.stranger)
+    world.create(treasury, people, a_payment(brla, 2))
+    used = a_payment(brla, 2).payment_id
+    item = (keccak(text="no such type"), 1)
+    faults = [
+        ("payment_id", bytes(32), "PaymentTreasuryZeroPaymentId()", []),
+        ("buyer_id", bytes(32), "PaymentTreasuryZeroBuyerId()", []),
+        ("item_id", bytes(32), "PaymentTreasuryZeroItemId()", []),
+        ("token", ZERO, "PaymentTreasuryZeroPaymentToken()", []),
+        ("amount", 0, "PaymentTreasuryZeroAmount()", []),
+        ("expiration", now - 1, "PaymentTreasuryExpirationNotInFuture()", []),
+        ("line_items", (item,) * 51, "PaymentTreasuryArrayTooLong()", []),
+        ("token", other.address, "PaymentTreasuryTokenNotAccepted(address)", [other.address]),
+        ("payment_id", used, ALREADY_EXIST, [internal_id(used)]),
+        ("amount", 2**96, OVERFLOW, [96, 2**96]),
+        ("line_items", (item,), "PaymentTreasuryInvalidInput(uint8)", [1]),
+    ]
+    for index, (_, _, error, values) in enumerate(faults):
+        wrong = dict(reversed([(field, bad) for field, bad, _, _ in faults[index:]]))
+        payment = good.but(**wrong)
+        create, admin = treasury.createPayment, people.platform_admin
+        assert_reverts(create, payment.arguments, admin, error, *values)
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_create_payment_reverts_when_it_would_be_born_expired(treasury, brla, people, now, late):
+    ape.chain.mine(timestamp=now + 100)
+    payment = a_payment(brla, expiration=now + 100 - late)
+    error = "PaymentTreasuryExpirationNotInFuture()"
+    assert_reverts(treasury.createPayment, payment.arguments, people.platform_admin, error)
+
+
+def test_create_payment_succeeds_until_the_last_second_of_the_limit(treasury, brla, people, now):
+    last = a_payment(brla, expiration=now + 100 + world.MAX_EXPIRATION)
+    ape.chain.pending_timestamp = now + 100
+    world.create(treasury, people, last)
+    assert treasury.getPaymentData(last.payment_id).expiration == last.expiration
 
 
 def test_create_payment_reverts_when_expiring_too_late(treasury, brla, people, now):
-    # The block the call is simulated in may be a few seconds on, so the limit is read back.
     late = a_payment(brla, expiration=now + 2 * world.MAX_EXPIRATION)
-    answer = world.call(
-        treasury.address,
-        world.calldata(treasury.createPayment, *late.arguments),
-        people.platform_admin.address,
-    )
-    limit = int(answer["error"]["data"][-64:], 16)
-    assert abs(limit - now - world.MAX_EXPIRATION) < DAY
-    assert answer["error"]["data"] == world.error_bytes(
-        "PaymentTreasuryExpirationExceedsMax(uint256,uint256)", late.expiration, limit
-    )
+    assert_exceeds_max(treasury, people, late, now + world.MAX_EXPIRATION)
 
 
 def test_create_payment_prefers_the_platforms_own_expiration_limit(
     treasury, params, brla, people, now
 ):
-    own = keccak(keccak(text="maxPaymentExpiration") + world.PLATFORM)
+    own = keccak(LIMIT + world.PLATFORM)
     params.addToRegistry(own, (10 * DAY).to_bytes(32, "big"), sender=people.protocol_admin)
     world.create(treasury, people, a_payment(brla, 1, expiration=now + 9 * DAY))
     late = a_payment(brla, 2, expiration=now + 11 * DAY)
-    answer = world.call(
-        treasury.address,
-        world.calldata(treasury.createPayment, *late.arguments),
-        people.platform_admin.address,
-    )
-    assert answer["error"]["data"].startswith("0xecab9f18")
+    assert_exceeds_max(treasury, people, late, now + 10 * DAY)
 
 
-def test_create_payment_has_no_expiration_limit_when_the_registry_has_none(
+@pytest.mark.usefixtures("unlimited")
+def test_create_payment_has_no_expiration_limit_when_the_registry_has_none(treasury, brla, people):
+    world.create(treasury, people, a_payment(brla, expiration=2**40 - 1))
+    assert treasury.getPaymentData(a_payment(brla).payment_id).expiration == 2**40 - 1
+
+
+def test_create_payment_has_no_expiration_limit_when_it_is_beyond_all_time(
     treasury, params, brla, people
 ):
-    params.addToRegistry(
-        keccak(text="maxPaymentExpiration"), bytes(32), sender=people.protocol_admin
-    )
+    params.addToRegistry(LIMIT, b"\xff" * 32, sender=people.protocol_admin)
     world.create(treasury, people, a_payment(brla, expiration=2**40 - 1))
 
 
@@ -133,153 +188,61 @@ def test_create_payment_reverts_when_the_token_is_not_accepted(treasury, people)
 def test_create_payment_reverts_with_the_internal_id_when_it_exists(treasury, brla, people):
     payment = a_payment(brla)
     world.create(treasury, people, payment)
-    assert_reverts(
-        treasury.createPayment,
-        payment.arguments,
-        people.platform_admin,
-        "PaymentTreasuryPaymentAlreadyExist(bytes32)",
-        keccak(payment.payment_id + bytes(20)),
-    )
+    used = internal_id(payment.payment_id)
+    admin = people.platform_admin
+    assert_reverts(treasury.createPayment, payment.arguments, admin, ALREADY_EXIST, used)
 
 
+def test_create_payment_reverts_when_the_id_is_confirmed(treasury, brla, people):
+    payment = world.confirmed(treasury, brla, people, a_payment(brla))
+    used = internal_id(payment.payment_id)
+    admin = people.platform_admin
+    assert_reverts(treasury.createPayment, payment.arguments, admin, ALREADY_EXIST, used)
+
+
+@pytest.mark.usefixtures("unlimited")
+def test_create_payment_takes_what_fills_its_fields(treasury, brla, people):
+    """Neither field runs over into its neighbours."""
+    widest = a_payment(brla, amount=MAX_AMOUNT, expiration=2**40 - 1)
+    least = a_payment(brla, 2, amount=1)
+    world.create(treasury, people, widest, least)
+
+    for payment in (widest, least):
+        stored = treasury.getPaymentData(payment.payment_id)
+        assert stored.amount == payment.amount
+        assert stored.expiration == payment.expiration
+        assert stored.paymentToken == brla.address
+        assert not stored.isConfirmed
+        assert not stored.isCryptoPayment
+        assert stored.buyerAddress == ZERO
+        assert treasury.isPaymentOf(payment.payment_id, payment_witness(payment))
+    assert treasury.getExpectedAmount() == 2**96
+
+
+@pytest.mark.usefixtures("unlimited")
 def test_create_payment_reverts_when_amount_or_expiration_overflows_its_field(
-    treasury, params, brla, people
+    treasury, brla, people
 ):
-    params.addToRegistry(
-        keccak(text="maxPaymentExpiration"), bytes(32), sender=people.protocol_admin
-    )
     admin = people.platform_admin
-    error = "SafeCastOverflowedUintDowncast(uint8,uint256)"
-    wide = a_payment(brla, amount=2**128)
-    assert_reverts(treasury.createPayment, wide.arguments, admin, error, 128, 2**128)
+    wide = a_payment(brla, amount=2**96)
+    assert_reverts(treasury.createPayment, wide.arguments, admin, OVERFLOW, 96, 2**96)
     late = a_payment(brla, expiration=2**40)
-    assert_reverts(treasury.createPayment, late.arguments, admin, error, 40, 2**40)
-    world.create(treasury, people, a_payment(brla, amount=2**128 - 1))
-    more = a_payment(brla, 2, amount=1)
-    assert_reverts(treasury.createPayment, more.arguments, admin, *world.PANIC_OVERFLOW)
+    assert_reverts(treasury.createPayment, late.arguments, admin, OVERFLOW, 40, 2**40)
 
 
-def test_create_payment_reverts_when_it_has_line_items_or_external_fees(treasury, brla, people):
+def test_create_payment_reverts_when_ordinals_run_out(treasury, brla, people):
+    rpc = ape.chain.provider.web3.provider.make_request
+    count = 2**32 - 1
+    slot = int(rpc("eth_getStorageAt", [treasury.address, "0x0", "latest"])["result"], 16)
+    full = slot & ~(count << COUNT_OFFSET) | ((count - 1) << COUNT_OFFSET)
+    rpc("anvil_setStorageAt", [treasury.address, "0x0", f"0x{full:064x}"])
+    last = world.confirmed(treasury, brla, people, a_payment(brla))
+    assert treasury.getPaymentData(last.payment_id).isConfirmed
+    one_more = a_payment(brla, 2).arguments
     admin = people.platform_admin
-    kind = keccak(text="shipping")
-    for item, code in (((kind, 5), 1), ((kind, 0), 0), ((bytes(32), 5), 0)):
-        assert_reverts(
-            treasury.createPayment,
-            a_payment(brla, line_items=(item,)).arguments,
-            admin,
-            "PaymentTreasuryInvalidInput(uint8)",
-            code,
-        )
-    payment = a_payment(brla, external_fees=((kind, 5),))
-    assert_reverts(
-        treasury.createPayment,
-        payment.arguments,
-        admin,
-        "PaymentTreasuryExternalFeesNotSupported(bytes32)",
-        payment.payment_id,
-    )
+    assert_reverts(treasury.createPayment, one_more, admin, OVERFLOW, 32, 2**32)
 
 
-@pytest.mark.parametrize("caller", ["stranger", "creator", "protocol_admin", "buyer"])
-def test_create_payment_reverts_when_the_caller_is_not_the_platform(treasury, brla, people, caller):
-    payment = a_payment(brla)
-    account = getattr(people, caller)
-    error = "AccessCheckerUnauthorized()"
-    assert_reverts(treasury.createPayment, payment.arguments, account, error)
-    assert_reverts(treasury.createPaymentBatch, world.columns([payment]), account, error)
-
-
-def test_create_payment_batch_equals_singles(protocol, treasury, brla, people):
-    batch = world.payments(brla, 5)
-    receipt = world.send(
-        treasury.createPaymentBatch, *world.columns(batch), sender=people.platform_admin
-    )
-
-    *created, last = world.logs(receipt, treasury)
-    for log, payment in zip(created, batch, strict=True):
-        assert_created(log, payment)
-    ids = [payment.payment_id for payment in batch]
-    assert_log(last, "PaymentBatchCreated(bytes32[])", types=["bytes32[]"], values=[ids])
-
-    other = world.create_treasury(protocol, people, world.create_campaign(protocol, people))
-    world.create(other, people, *batch)
-    assert treasury.getExpectedAmount() == other.getExpectedAmount()
-    for payment in batch:
-        data = treasury.getPaymentData(payment.payment_id)
-        assert data == other.getPaymentData(payment.payment_id)
-
-
-def test_create_payment_batch_adds_up_per_token_when_tokens_are_mixed(
-    protocol, params, brla, people
-):
-    other = world.new_token(people.stranger)
-    params.addTokenToCurrency(world.BRL, other, sender=people.protocol_admin)
-    campaign = world.create_campaign(protocol, people)
-    treasury = world.create_treasury(protocol, people, campaign)
-    batch = [
-        a_payment(brla, 1, amount=3 * REAL),
-        a_payment(other, 2, amount=5 * REAL),
-        a_payment(brla, 3, amount=7 * REAL),
-    ]
-    world.send(treasury.createPaymentBatch, *world.columns(batch), sender=people.platform_admin)
-    assert treasury.getExpectedAmount() == 15 * REAL
-    world.fund(treasury, brla, people, 10 * REAL)
-    ids = [payment.payment_id for payment in batch]
-    assert_reverts(
-        treasury.confirmPaymentBatch,
-        [ids, [ZERO] * 3],
-        people.platform_admin,
-        "PaymentTreasuryInsufficientBalance(uint256,uint256)",
-        5 * REAL,
-        0,
-    )
-    world.fund(treasury, other, people, 5 * REAL)
-    treasury.confirmPaymentBatch(ids, [ZERO] * 3, sender=people.platform_admin)
-    assert treasury.getRaisedAmount() == 15 * REAL
-    assert treasury.getPaymentData(batch[1].payment_id).paymentToken == other.address
-
-
-@pytest.mark.parametrize("position", range(8))
-def test_create_payment_batch_reverts_when_an_array_is_short(treasury, brla, people, position):
-    arrays = world.columns(world.payments(brla, 2))
-    arrays[position] = arrays[position][:1]
-    error = "PaymentTreasuryBatchArrayLengthMismatch()"
-    assert_reverts(treasury.createPaymentBatch, arrays, people.platform_admin, error)
-
-
-def test_create_payment_batch_reverts_when_empty(treasury, people):
-    error = "PaymentTreasuryBatchArrayLengthMismatch()"
-    assert_reverts(treasury.createPaymentBatch, [[]] * 8, people.platform_admin, error)
-
-
-@pytest.mark.parametrize("position", [0, 1, 2])
-def test_create_payment_batch_creates_nothing_when_one_id_exists(treasury, brla, people, position):
-    batch = world.payments(brla, 3)
-    world.create(treasury, people, batch[position])
-    assert_reverts(
-        treasury.createPaymentBatch,
-        world.columns(batch),
-        people.platform_admin,
-        "PaymentTreasuryPaymentAlreadyExist(bytes32)",
-        keccak(batch[position].payment_id + bytes(20)),
-    )
-
-
-def test_create_payment_batch_reverts_when_an_id_is_there_twice(treasury, brla, people):
-    batch = [a_payment(brla), a_payment(brla)]
-    assert_reverts(
-        treasury.createPaymentBatch,
-        world.columns(batch),
-        people.platform_admin,
-        "PaymentTreasuryPaymentAlreadyExist(bytes32)",
-        keccak(batch[0].payment_id + bytes(20)),
-    )
-
-
-def test_create_payment_batch_takes_more_than_oaks_fifty_up_to_its_constant(treasury, brla, people):
-    assert treasury.MAX_BATCH_SIZE() == 1000
-    batch = world.columns(world.payments(brla, 60))
-    world.send(treasury.createPaymentBatch, *batch, sender=people.platform_admin)
-    too_many = world.columns(world.payments(brla, 1001, first=100))
-    error = "PaymentTreasuryArrayTooLong()"
-    assert_reverts(treasury.createPaymentBatch, too_many, people.platform_admin, error)
+def test_create_payment_reverts_when_the_caller_is_not_the_platform(treasury, brla, people):
+    arguments = a_payment(brla).arguments
+    assert_only_the_platform(treasury.createPayment, arguments, people)

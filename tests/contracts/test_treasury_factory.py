@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import ape
+import building
 import pytest
-import steps
 import world
 from eth_abi import encode
 from eth_utils import keccak
@@ -12,7 +12,7 @@ UNAUTHORIZED = "AdminAccessCheckerUnauthorized()"
 NOT_OFFERED = "TreasuryFactoryImplementationNotSetOrApproved()"
 REFUSED = "TreasuryFactorySettingPlatformInfoFailed()"
 NOT_SET = "TreasuryFactoryImplementationNotSet()"
-KIND = steps.PAYMENT_TREASURY_ID
+KIND = building.PAYMENT_TREASURY_ID
 
 
 def test_deploy_emits_in_oaks_order_and_clones_the_implementation(protocol, people):
@@ -22,7 +22,7 @@ def test_deploy_emits_in_oaks_order_and_clones_the_implementation(protocol, peop
 
     initialized, granted, attached, deployed = receipt.logs
     address = "0x" + bytes(deployed["data"])[12:].hex()
-    treasury = steps.at("PaymentTreasury", address)
+    treasury = building.at("PaymentTreasury", address)
     assert_log(initialized, "Initialized(uint64)", types=["uint64"], values=[1])
     role = keccak(text="TREASURY_ROLE")
     assert_log(
@@ -57,7 +57,7 @@ def test_deploy_reverts_when_the_kind_is_not_set_or_not_approved(protocol, peopl
     treasuries, admin = protocol.treasuries, people.platform_admin
     arguments = [PLATFORM, campaign.address, 7]
     assert_reverts(treasuries.deploy, arguments, admin, NOT_OFFERED)
-    other = steps.create(admin, "PaymentTreasury").contract_address
+    other = building.create(admin, "MinimalTreasury").contract_address
     treasuries.registerTreasuryImplementation(PLATFORM, 7, other, sender=admin)
     assert_reverts(treasuries.deploy, arguments, admin, NOT_OFFERED)
     treasuries.approveTreasuryImplementation(PLATFORM, 7, sender=people.protocol_admin)
@@ -70,9 +70,9 @@ def test_deploy_reverts_when_the_campaign_is_not_the_factorys(treasuries, people
     assert_reverts(treasuries.deploy, arguments, people.platform_admin, error)
 
 
-def test_deploy_reverts_when_no_campaign_factory_is_set(people, params, campaign):
+def test_deploy_reverts_when_no_campaign_factory_is_set(protocol, people, params, campaign):
     treasuries = world.proxied(people.stranger, "TreasuryFactory", params)
-    implementation = steps.create(people.stranger, "PaymentTreasury").contract_address
+    implementation = protocol.implementation
     admin = people.platform_admin
     treasuries.registerTreasuryImplementation(PLATFORM, KIND, implementation, sender=admin)
     treasuries.approveTreasuryImplementation(PLATFORM, KIND, sender=people.protocol_admin)
@@ -97,19 +97,13 @@ def test_deploy_reverts_when_the_treasury_refuses_its_settings(protocol, people)
 def test_initialize_reverts_when_the_campaign_accepts_more_tokens_than_a_byte_counts(
     protocol, people
 ):
-    # A campaign that answers every call with a list of 256 tokens: code that returns its own tail.
-    answer = encode(["address[]"], [[f"0x{number:040x}" for number in range(1, 257)]])
-    size = len(answer).to_bytes(2, "big").hex()
-    campaign, clone = f"0x{0xCA:040x}", f"0x{0xC1:040x}"
-    stub = bytes.fromhex(f"61{size}600c5f3961{size}5ff3") + answer
-    implementation = bytes.fromhex(protocol.implementation[2:])
-    proxy = bytes.fromhex("363d3d373d3d3d363d73") + implementation
-    proxy += bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
-    ape.chain.provider.make_request("anvil_setCode", [campaign, "0x" + stub.hex()])
-    ape.chain.provider.make_request("anvil_setCode", [clone, "0x" + proxy.hex()])
-    treasury = steps.at("PaymentTreasury", clone)
+    tokens = [f"0x{number:040x}" for number in range(1, 257)]
+    nobody = people.stranger.address
+    made = building.create(people.stranger, "OakHostHead", nobody, nobody, nobody, tokens)
+    host = building.at("OakHostHead", made.contract_address)
     error = "PaymentTreasuryTooManyTokens(uint256)"
-    assert_reverts(treasury.initialize, [PLATFORM, campaign], people.stranger, error, 256)
+    arguments = [PLATFORM, protocol.implementation]
+    assert_reverts(host.deploy, arguments, people.stranger, error, 256)
 
 
 @pytest.mark.parametrize("state", ["second treasury", "cancelled", "paused", "not selected"])
@@ -176,12 +170,68 @@ def test_writes_revert_when_the_caller_is_not_the_admin_they_are_for(protocol, p
 def test_addresses_must_not_be_zero(treasuries, people):
     error = "TreasuryFactoryInvalidAddress()"
     assert_reverts(treasuries.setCampaignInfoFactory, [ZERO], people.protocol_admin, error)
-    implementation = steps.create(people.stranger, "TreasuryFactory").contract_address
-    bare = steps.at("TreasuryFactory", implementation)
+    implementation = building.create(people.stranger, "TreasuryFactory").contract_address
+    bare = building.at("TreasuryFactory", implementation)
     assert_reverts(bare.initialize, [ZERO], people.stranger, "InvalidInitialization()")
+    proxy = building.container("ERC1967Proxy")
+    code = bytes.fromhex(proxy.contract_type.deployment_bytecode.bytecode.removeprefix("0x"))
+    message = [implementation, world.calldata(bare.initialize, ZERO)]
+    data = "0x" + (code + encode(["address", "bytes"], message)).hex()
+    answer = world.simulate({"from": people.stranger.address, "data": data})
+    assert answer["error"]["data"] == world.error_bytes(error)
+
+
+def test_factory_hosts_several_kinds_by_implementation_id(protocol, people):
+    admin, treasuries = people.platform_admin, protocol.treasuries
+    other = building.create(people.stranger, "MinimalTreasury").contract_address
+    for kind, implementation in ((KIND, protocol.implementation), (2**256 - 1, other)):
+        treasuries.registerTreasuryImplementation(PLATFORM, kind, implementation, sender=admin)
+        treasuries.approveTreasuryImplementation(PLATFORM, kind, sender=people.protocol_admin)
+        campaign = world.create_campaign(protocol, people)
+        receipt = treasuries.deploy(PLATFORM, campaign, kind, sender=admin)
+        created = building.event(receipt, treasuries, "TreasuryFactoryTreasuryDeployed")
+        code = bytes(ape.chain.provider.get_code(created.treasuryAddress))
+        assert len(code) == 45
+        assert code[10:30].hex() == implementation[2:].lower()
+        assert campaign.hasRole(keccak(text="TREASURY_ROLE"), created.treasuryAddress)
+    treasury = building.at("MinimalTreasury", created.treasuryAddress)
+    assert (bytes(treasury.platformHash()), treasury.campaign()) == (PLATFORM, campaign)
+
+
+def test_deploy_reverts_when_the_id_is_another_platforms(protocol, params, people):
+    other, admin = keccak(text="another platform"), people.payee
+    params.enlistPlatform(other, admin, 0, ZERO, sender=people.protocol_admin)
+    campaign = world.create_campaign(protocol, people, platforms=[other])
+    arguments = [other, campaign.address, KIND]
+    assert_reverts(protocol.treasuries.deploy, arguments, admin, NOT_OFFERED)
+
+
+def test_calls_revert_when_the_platform_is_not_listed(protocol, params, people):
+    params.delistPlatform(PLATFORM, sender=people.protocol_admin)
+    error = "GlobalParamsPlatformNotListed(bytes32)"
+    address = protocol.implementation
+    for name, arguments in {
+        "deploy": [PLATFORM, address, KIND],
+        "registerTreasuryImplementation": [PLATFORM, 1, address],
+        "removeTreasuryImplementation": [PLATFORM, KIND],
+    }.items():
+        method = getattr(protocol.treasuries, name)
+        assert_reverts(method, arguments, people.platform_admin, error, PLATFORM)
+
+
+def test_deploy_reverts_when_the_deadline_has_come(protocol, people, now):
+    campaign = world.create_campaign(protocol, people, deadline=now + 100)
+    ape.chain.mine(timestamp=now + 100)
+    arguments = [PLATFORM, campaign.address, KIND]
+    assert_reverts(protocol.treasuries.deploy, arguments, people.platform_admin, REFUSED)
 
 
 def test_upgrade_keeps_the_implementations(protocol, people):
-    implementation = steps.create(people.stranger, "TreasuryFactory").contract_address
-    protocol.treasuries.upgradeToAndCall(implementation, b"", sender=people.protocol_admin)
+    treasuries = protocol.treasuries
+    implementation = building.create(people.stranger, "TreasuryFactory").contract_address
+    (log,) = treasuries.upgradeToAndCall(implementation, b"", sender=people.protocol_admin).logs
+    assert_log(log, "Upgraded(address)", indexed=[implementation])
     world.create_treasury(protocol, people, world.create_campaign(protocol, people))
+    arguments = [people.stranger.address]
+    error = "InvalidInitialization()"
+    assert_reverts(treasuries.initialize, arguments, people.stranger, error)

@@ -19,6 +19,7 @@ CONTRACTS = (
     "CampaignInfo",
     "TreasuryFactory",
     "PaymentTreasury",
+    "RefundEscrow",
 )
 # First four bytes of topic0 as the protocol's deployed contracts emit them.
 DEPLOYED_TOPICS = {
@@ -57,6 +58,27 @@ DEPLOYED_TOPICS = {
     "PlatformLineItemTypeSet": "5792cceb",
     "PlatformLineItemTypeRemoved": "9de84718",
 }
+# Events of ours that the protocol's contracts do not have.
+OUR_EVENTS = {
+    "SurplusSwept",
+    "PaymentExtrasRecorded",
+    "GoalReached",
+    "GoalMissed",
+    "RefundDeposited",
+    "RefundPaidBack",
+}
+
+
+# OpenZeppelin's own, and settings that no row rests on.
+NOT_READ = {
+    *("Initialized", "Upgraded", "OwnershipTransferred"),
+    *("RoleGranted", "RoleRevoked", "RoleAdminChanged"),
+    *("Approval", "ApprovalForAll", "Transfer"),  # of receipts; ERC-20's has another shape
+    *("PlatformDataAdded", "PlatformDataRemoved"),
+    *("ProtocolAdminAddressUpdated", "ProtocolFeePercentUpdated"),
+    *("CampaignInfoFactoryCampaignInitialized", "CampaignInfoFactoryImplementationUpdated"),
+    *("ContractURIUpdated", "ImageURIUpdated"),
+}
 
 
 def mined(log: FakeLog) -> Log:
@@ -74,7 +96,7 @@ def mined(log: FakeLog) -> Log:
 
 def test_topics_are_those_of_the_deployed_contracts() -> None:
     found = {event.name: event.topic0.hex()[:8] for event in PROTOCOL_EVENTS}
-    assert found == DEPLOYED_TOPICS
+    assert {name: found[name] for name in found.keys() - OUR_EVENTS} == DEPLOYED_TOPICS
     assert TRANSFER.topic0.hex().startswith("ddf252ad")
 
 
@@ -91,7 +113,7 @@ def test_registry_agrees_with_the_committed_abi_of(contract: str) -> None:
         if event.name in declared
     }
     assert registered
-    assert registered == {name: declared[name] for name in registered}
+    assert registered == {name: declared[name] for name in declared.keys() - NOT_READ}
 
 
 ARGUMENTS = {

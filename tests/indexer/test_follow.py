@@ -34,12 +34,15 @@ from tests.support.indexing import (
 )
 from tests.support.protocol_logs import (
     PLATFORM,
+    REFUND_ESCROW,
+    TOKEN,
     address,
     log_of,
     payment_cancelled,
     payment_confirmed,
     payment_created,
     refund_claimed,
+    settled,
     transfer,
     treasury_deployed,
 )
@@ -93,6 +96,44 @@ def test_final_empty_blocks_are_forgotten_when_the_mark_passes(
     assert ledger == [(1, chain.height, "proven")]
 
 
+def test_payments_are_confirmed_when_created_and_confirmed_in_one_transaction(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_treasury(chain)
+    block = chain.mine(settled(TREASURY, OTHER_PAYMENT, PAYMENT))
+    catch_up(follower_of(engine, chain))
+    with engine.connect() as connection:
+        found = payments_by_id(
+            connection, chain_id=CHAIN, treasury=TREASURY, payment_ids=[PAYMENT, OTHER_PAYMENT]
+        )
+    assert [found[one].confirmed_ordinal for one in (OTHER_PAYMENT, PAYMENT)] == [0, 1]
+    for payment in found.values():
+        assert (payment.state, payment.life, payment.expiration) == ("confirmed", 1, 0)
+        assert payment.created_tx == payment.confirmed_tx
+        assert (payment.confirmed_block_hash, payment.confirmed_log_index) == (block.hash, 2)
+
+    chain.fork(1)
+    mine_empty(chain, 2)
+    catch_up(follower_of(engine, chain))
+    assert rows_of(engine, payments) == []
+    (reorg,) = rows_of(engine, reorgs)
+    facts = sorted(fact["fact"] for fact in reorg["orphaned_facts"])
+    assert facts == ["confirmed", "confirmed", "created", "created"]
+
+
+def test_refund_escrow_is_believed_and_its_lookalike_is_not(
+    engine: Engine, chain: FakeChain
+) -> None:
+    event = next(one for one in PROTOCOL_EVENTS if one.name == "RefundDeposited")
+    owed = {"treasury": TREASURY, "paymentId": PAYMENT, "token": TOKEN, "amount": 5}
+    chain.mine([log_of(event, REFUND_ESCROW, **owed), log_of(event, address("lookalike"), **owed)])
+    catch_up(follower_of(engine, chain))
+    assert [(row["event"], row["claimed"]) for row in rows_of(engine, logs)] == [
+        ("RefundDeposited", True),
+        ("RefundDeposited", False),
+    ]
+
+
 def test_next_life_replaces_the_last_when_a_refunded_id_is_created_again(
     engine: Engine, chain: FakeChain
 ) -> None:
@@ -105,7 +146,7 @@ def test_next_life_replaces_the_last_when_a_refunded_id_is_created_again(
     follower = follower_of(engine, chain)
     catch_up(follower)
     assert [row["state"] for row in rows_of(engine, payments)] == ["refunded"]
-    chain.mine([payment_created(TREASURY, PAYMENT, amount=9, is_crypto=True)])
+    chain.mine([payment_created(TREASURY, PAYMENT, amount=9), payment_confirmed(TREASURY, PAYMENT)])
     catch_up(follower)
     (row,) = rows_of(engine, payments)
     assert (row["life"], row["state"], row["amount"]) == (2, "confirmed", 9)

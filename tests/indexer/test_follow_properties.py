@@ -19,6 +19,7 @@ from indexer.events import (
     TREASURY_DEPLOYED,
 )
 from indexer.follow import Follower
+from indexer.payment_keys import crypto_key
 from indexer.tables import blocks, logs
 from tests.support.fake_chain import FakeChain, FakeLog
 from tests.support.indexing import catch_up, follower_of, forget_all, rows_of, state_of
@@ -33,13 +34,18 @@ from tests.support.protocol_logs import (
     payment_confirmed,
     payment_created,
     refund_claimed,
+    settled,
+    surplus_swept,
     transfer,
     treasury_deployed,
 )
 
 TREASURIES = (address("treasury 0"), address("treasury 1"))
 CAMPAIGNS = (address("campaign 0"), address("campaign 1"))
+BUYERS = (address("buyer 0"), address("buyer 1"))
 PAYMENTS = tuple(PaymentId(bytes([n]) * 32) for n in range(3))
+NAMES = (*PAYMENTS, *(crypto_key(PAYMENTS[0], buyer) for buyer in BUYERS))
+"""What an event may name: ids, and keys of crypto payments."""
 FINALITY_LAG = 4
 
 
@@ -88,23 +94,28 @@ def random_logs(chain: FakeChain, dice: random.Random) -> list[FakeLog]:
     found: list[FakeLog] = []
     for _ in range(dice.randrange(5)):
         which = dice.randrange(2)
-        treasury, payment = TREASURIES[which], dice.choice(PAYMENTS)
-        match dice.randrange(10):
+        treasury, payment = TREASURIES[which], dice.choice(NAMES)
+        match dice.randrange(11):
             case 0 if treasury not in deployed:
                 deployed.add(treasury)
                 found.append(campaign_created(CAMPAIGNS[which], bytes([which]) * 32))
                 found.append(treasury_deployed(treasury, CAMPAIGNS[which]))
             case 1 | 2:
-                crypto = dice.random() < 0.2
+                crypto = dice.random() < 0.4
                 found.append(
                     payment_created(
-                        treasury, payment, amount=dice.randrange(1, 100), is_crypto=crypto
+                        treasury,
+                        payment,
+                        amount=dice.randrange(1, 100),
+                        is_crypto=crypto,
+                        buyer=dice.choice(BUYERS),
                     )
                 )
             case 3:
                 found.append(payment_confirmed(treasury, payment))
             case 4:
-                found.append(batch_confirmed(treasury, *dice.sample(PAYMENTS, 2)))
+                both = dice.sample(PAYMENTS, 2)
+                found += dice.choice(([batch_confirmed(treasury, *both)], settled(treasury, *both)))
             case 5:
                 found.append(payment_cancelled(treasury, payment))
             case 6:
@@ -113,6 +124,8 @@ def random_logs(chain: FakeChain, dice: random.Random) -> list[FakeLog]:
                 recipient = dice.choice((*TREASURIES, address("stranger")))
                 token = dice.choice((TOKEN, address("other token")))
                 found.append(transfer(recipient, dice.randrange(100), token=token))
+            case 8:
+                found.append(surplus_swept(treasury, dice.randrange(100)))
             case _:
                 found.append(FakeLog(treasury, payment_confirmed(treasury, payment).topics[:1]))
     return found

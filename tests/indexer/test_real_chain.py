@@ -14,8 +14,9 @@ from sqlalchemy import Engine, text
 
 from indexer.chain.deployments import Deployment
 from indexer.chain.rpc import ChainReader
-from indexer.chain.types import Address, BlockNumber, PaymentId, TxHash
+from indexer.chain.types import Address, BlockNumber, PaymentId, TxHash, to_checksum
 from indexer.follow import Follower
+from indexer.payment_keys import crypto_key
 from indexer.proof import verify_transaction
 from indexer.queries import read_marks
 from indexer.tables import logs, payments, reorgs
@@ -25,11 +26,13 @@ from tests.support.echo import ECHO_CODE, deploy, emit
 from tests.support.fake_chain import FakeChain, FakeLog
 from tests.support.indexing import CHAIN, NETWORK, catch_up, rows_of
 from tests.support.protocol_logs import (
+    address,
     batch_confirmed,
     campaign_created,
     deployment,
     payment_confirmed,
     payment_created,
+    settled,
     treasury_deployed,
 )
 from tests.support.waiting import eventually
@@ -140,6 +143,52 @@ def test_proof_holds_when_the_batch_names_the_payment_and_is_final(site: Site) -
         "finalized",
     ]
     assert all(step.ok for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("log", "confirms"),
+    [
+        (payment_created(CAMPAIGN, PAYMENT), False),
+        (payment_created(CAMPAIGN, PAYMENT, is_crypto=True), False),
+        (payment_confirmed(CAMPAIGN, PAYMENT), True),
+        (batch_confirmed(CAMPAIGN, PAYMENT), True),
+        (batch_confirmed(CAMPAIGN, OTHER_PAYMENT), False),
+    ],
+)
+def test_proof_of_a_confirmation_needs_an_event_that_confirms_the_payment(
+    log: FakeLog, *, confirms: bool
+) -> None:
+    chain = FakeChain()
+    chain.mine([payment_created(CAMPAIGN, PAYMENT), log])
+    tx_hash = chain.blocks[1].receipts[0].tx_hash
+    named = {step.name: step for step in verify_transaction(chain, tx_hash, payment_id=PAYMENT)}
+    assert named["event"].ok
+    steps = verify_transaction(chain, tx_hash, payment_id=PAYMENT, confirms=True)
+    assert {step.name: step.ok for step in steps}["event"] == confirms
+
+
+def test_proof_of_a_crypto_payment_needs_its_key() -> None:
+    chain = FakeChain()
+    buyer = address("buyer")
+    chain.mine([payment_created(CAMPAIGN, PAYMENT, is_crypto=True, buyer=buyer)])
+    tx_hash = chain.blocks[1].receipts[0].tx_hash
+    found = {
+        name: verify_transaction(chain, tx_hash, payment_id=name, confirms=True)
+        for name in (PAYMENT, crypto_key(PAYMENT, buyer))
+    }
+    oks = [{step.name: step.ok for step in steps}["event"] for steps in found.values()]
+    assert oks == [False, True]
+
+
+def test_proof_lists_both_events_when_a_payment_was_settled_in_one_call() -> None:
+    chain = FakeChain()
+    chain.mine(settled(CAMPAIGN, OTHER_PAYMENT, PAYMENT))
+    steps = verify_transaction(chain, chain.blocks[1].receipts[0].tx_hash, payment_id=PAYMENT)
+    (event,) = (step for step in steps if step.name == "event")
+    emitter = to_checksum(CAMPAIGN)
+    assert event.detail == (
+        f"PaymentCreated at log 1 of {emitter}, PaymentBatchConfirmed at log 2 of {emitter}"
+    )
 
 
 @pytest.mark.parametrize("wrong", ["payment", "treasury"])

@@ -3,15 +3,16 @@
 import pytest
 from sqlalchemy import update
 
+from indexer.chain.types import to_hex
 from settlement import due
 from settlement.tables import batches, requests
-from tests.settlement.world import World
+from tests.settlement.world import OAKS_KIND, World
 
 
 def test_newer_payments_settle_when_more_than_a_page_of_older_ones_has_stopped_for_good(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    treasury = world.live_treasury()
+    treasury = world.live_treasury(kind=OAKS_KIND)
     stopped = [world.pledge(treasury) for _ in range(3)]
     world.settle_down(lambda: any(row.kind == "create_payments" for row in world.rows(batches)))
     world.mine()
@@ -43,3 +44,18 @@ def test_payment_that_failed_before_settles_though_others_keep_coming(world: Wor
     world.pledge(treasury)
     world.settle_down(is_settled, rounds=12)
     world.settle_down(world.all_settled)
+
+
+def test_payment_in_another_token_travels_in_another_call(world: World) -> None:
+    treasury = world.live_treasury()
+    world.pledge(treasury)
+    odd, token = world.pledge(treasury), world.other_token()
+    with world.lane.engine.begin() as connection:
+        connection.execute(
+            update(requests)
+            .where(requests.c.request_id == odd)
+            .values(token=token, amount_base_units=1)
+        )
+    world.settle_down(lambda: world.states() == {"blocked": 1, "settled": 1})
+    reasons = {row.reason for row in world.rows(requests) if row.request_id == odd}
+    assert reasons == {f"treasury: token not accepted ({to_hex(token)})"}

@@ -12,6 +12,7 @@ from settlement.lifecycle import (
     observed,
     struck,
 )
+from settlement.types import PaymentStep
 from tests.settlement.builders import (
     HASH,
     NOW,
@@ -26,6 +27,7 @@ CONFIRMED = {"state": "confirmed"}
 FINAL = {**CONFIRMED, "is_final": True, "is_proven": True}
 CREATE = {"batch_kind": "create_payments"}
 CONFIRM = {"batch_kind": "confirm_payments"}
+SETTLE = {"batch_kind": "settle_payments"}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,11 @@ CONFIRM = {"batch_kind": "confirm_payments"}
         pytest.param({"state": "included", **CONFIRM}, {}, Move("batched"), id="confirm-reorged"),
         pytest.param({"state": "included", **CONFIRM}, None, Move("batched"), id="all-reorged"),
         pytest.param({"state": "included"}, {}, Move("ready"), id="foreign-confirm-reorged"),
+        pytest.param({"state": "batched", **SETTLE}, None, None, id="settle-not-mined"),
+        pytest.param({"state": "batched", **SETTLE}, CONFIRMED, Move("included"), id="settled-now"),
+        pytest.param({"state": "included", **SETTLE}, None, Move("batched"), id="settle-reorged"),
+        pytest.param({"state": "batched", **SETTLE}, {}, None, id="created-by-another-meanwhile"),
+        pytest.param({"state": "included", **SETTLE}, {}, Move("batched"), id="confirm-gone-alone"),
         pytest.param({"state": "ready", **CREATE}, None, Move("batched"), id="create-reorged"),
         pytest.param({"state": "blocked", "reason": "x"}, {}, None, id="blocked-stays"),
         pytest.param(
@@ -78,14 +85,50 @@ def test_observed_quarantines_when_the_chain_has_other_terms(terms: dict[str, An
     assert move.state == "quarantined"
 
 
-def test_next_step_creates_then_confirms_but_not_close_to_expiry() -> None:
+FIRST_STEPS: tuple[PaymentStep, ...] = ("create", "settle")
+
+
+@pytest.mark.parametrize("first", FIRST_STEPS)
+@pytest.mark.parametrize(
+    ("request_values", "fact_values", "expected"),
+    [
+        pytest.param(CREATE, None, None, id="its-creation-is-under-way"),
+        pytest.param(SETTLE, None, None, id="its-settlement-is-under-way"),
+        pytest.param({}, {}, "confirm", id="created-by-anyone"),
+        pytest.param(CREATE, {}, "confirm", id="created-by-us"),
+        pytest.param(CONFIRM, {}, None, id="its-confirmation-is-under-way"),
+        pytest.param(SETTLE, {}, None, id="created-while-its-settlement-is-under-way"),
+        pytest.param({}, CONFIRMED, None, id="confirmed"),
+        pytest.param({}, {"state": "refunded"}, None, id="refunded"),
+    ],
+)
+def test_next_step_is_what_the_chain_still_lacks_whatever_the_kind(
+    first: PaymentStep,
+    request_values: dict[str, Any],
+    fact_values: dict[str, Any] | None,
+    expected: PaymentStep | None,
+) -> None:
+    request = due(**request_values)
+    fact = None if fact_values is None else payment_fact(request, **fact_values)
+    assert next_step(request, fact, first=first, now=NOW) == expected
+
+
+@pytest.mark.parametrize("first", FIRST_STEPS)
+def test_next_step_is_the_kinds_own_when_nothing_is_on_chain(first: PaymentStep) -> None:
+    assert next_step(due(), None, first=first, now=NOW) == first
+
+
+def test_next_step_confirms_what_never_expires_but_nothing_close_to_its_expiry() -> None:
     request = due()
     soon = int((NOW + EXPIRY_MARGIN).timestamp())
-    assert next_step(None, now=NOW) == "create"
-    assert next_step(payment_fact(request), now=NOW) == "confirm"
-    assert next_step(payment_fact(request, expiration=soon + 1), now=NOW) == "confirm"
-    assert next_step(payment_fact(request, state="confirmed"), now=NOW) == "wait"
-    late = next_step(payment_fact(request, expiration=soon), now=NOW)
+
+    def step(expiration: int) -> PaymentStep | Move | None:
+        fact = payment_fact(request, expiration=expiration)
+        return next_step(request, fact, first="settle", now=NOW)
+
+    assert step(0) == "confirm"
+    assert step(soon + 1) == "confirm"
+    late = step(soon)
     assert isinstance(late, Move)
     assert late.state == "blocked"
     assert late.reason is not None

@@ -103,16 +103,33 @@ def test_sealers_take_turns_so_that_none_is_refused_a_nonce(engine: Engine) -> N
         assert all(pool.map(sealer, own))
 
 
-def test_payment_is_in_one_live_batch_of_a_kind_whatever_its_state_says(engine: Engine) -> None:
-    """Survives: a wrong move back to ready while the first confirmation may still be mined."""
+@pytest.mark.parametrize(
+    ("under_way", "next_kind", "may"),
+    [
+        ("create_payments", "create_payments", False),
+        ("create_payments", "confirm_payments", True),
+        ("create_payments", "settle_payments", False),
+        ("confirm_payments", "create_payments", True),
+        ("confirm_payments", "confirm_payments", False),
+        ("confirm_payments", "settle_payments", False),
+        ("settle_payments", "create_payments", False),
+        ("settle_payments", "confirm_payments", False),
+        ("settle_payments", "settle_payments", False),
+    ],
+)
+def test_payment_is_created_once_and_confirmed_once_whatever_its_state_says(
+    engine: Engine, under_way: BatchKind, next_kind: BatchKind, *, may: bool
+) -> None:
+    """Survives: a wrong move back to ready while the first transaction may still be mined."""
     request_id = ready_request(engine)
-    assert seal_one(engine, request_id, kind="confirm_payments")
+    assert seal_one(engine, request_id, kind=under_way)
     with engine.begin() as connection:
         connection.execute(requests.update().values(state="ready"))
-    assert not seal_one(engine, request_id, kind="confirm_payments")
-    with engine.begin() as connection:
-        connection.execute(batch_items.update().values(released_at=func.now()))
-    assert seal_one(engine, request_id, kind="confirm_payments")
+    assert seal_one(engine, request_id, kind=next_kind) == may
+    if not may:
+        with engine.begin() as connection:
+            connection.execute(batch_items.update().values(released_at=func.now()))
+        assert seal_one(engine, request_id, kind=next_kind)
 
 
 def test_batch_is_all_or_nothing_when_one_of_its_payments_is_no_longer_ready(

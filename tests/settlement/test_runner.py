@@ -16,7 +16,6 @@ from indexer.errors import ConfigurationError, RpcError, RpcUnavailable
 from settlement import due
 from settlement.calldata import selector
 from settlement.lifecycle import TREASURY
-from settlement.queries import overview, request_statuses
 from settlement.runner import (
     BACKOFF_MAX_S,
     STALE_BLOCKS,
@@ -24,55 +23,20 @@ from settlement.runner import (
     longest_payment_life,
     pause_s,
 )
-from settlement.tables import attempts, batches, nonce_slots, requests, signers
+from settlement.tables import (
+    attempts,
+    batches,
+    nonce_slots,
+    requests,
+    signers,
+)
 from stack.anvil import Anvil
 from tests.settlement.faults import Crash, Lie, Moment, dying, lying_node
-from tests.settlement.world import ADMIN, CENTAVO, CREATOR, SUPPLY, World
+from tests.settlement.soundness import assert_sound
+from tests.settlement.world import ADMIN, CENTAVO, CREATOR, OAKS_KIND, OUR_KIND, SUPPLY, World
 
 PAYMENTS = 3
 REPLACING_AT_ONCE = {"bump_after": timedelta(0), "bump_blocks": 0}
-
-
-def nonces(world: World) -> list[int]:
-    with world.lane.engine.connect() as connection:
-        return list(
-            connection.execute(select(nonce_slots.c.nonce).order_by(nonce_slots.c.nonce)).scalars()
-        )
-
-
-def assert_sound(world: World, *, payments: int) -> None:
-    """Every payment confirmed once, nonces dense, the chain's transactions all known to us."""
-    confirmed = world.confirmed_logs()
-    assert len(confirmed) == len(set(confirmed)) == payments
-    taken = nonces(world)
-    assert taken == list(range(taken[0], taken[0] + len(taken)))
-    assert world.reader.nonce(world.lane.sender) == taken[-1] + 1
-    with world.lane.engine.connect() as connection:
-        unknown = connection.execute(
-            select(func.count())
-            .select_from(nonce_slots)
-            .outerjoin(attempts, attempts.c.tx_hash == nonce_slots.c.mined_tx)
-            .where(attempts.c.tx_hash.is_(None))
-        ).scalar_one()
-    assert unknown == 0
-
-
-def test_captured_payments_settle_once_from_campaign_to_finality(world: World) -> None:
-    treasury = world.live_treasury()
-    ids = [world.pledge(treasury, amount=(n + 1) * CENTAVO) for n in range(12)]
-    world.settle_down(world.all_settled)
-
-    token = world.deployment.tokens[0].address
-    total = sum((n + 1) * CENTAVO for n in range(12))
-    assert world.view(token, "balanceOf(address)", to_hex(treasury)) == total
-    assert world.view(treasury, "getRaisedAmount()") == total
-    assert_sound(world, payments=12)
-    with world.lane.engine.connect() as connection:
-        statuses = request_statuses(connection, ids)
-        shown = overview(connection, world.lane.chain_id)
-    assert all(status.confirmed_tx is not None for status in statuses.values())
-    assert {status.payment_id for status in statuses.values()} == set(world.confirmed_logs())
-    assert shown["requests"] == {"settled": 12}
 
 
 def killed(
@@ -92,18 +56,20 @@ def killed(
 
 
 @pytest.mark.parametrize(
-    ("moment", "policy", "turns"),
+    ("moment", "policy", "kind"),
     [
-        pytest.param("before", {}, 1, id="before"),
-        pytest.param("after", REPLACING_AT_ONCE, 2, id="after-replacing-every-transaction"),
+        pytest.param("before", {}, OUR_KIND, id="before"),
+        pytest.param("before", {}, OAKS_KIND, id="before-on-oaks-treasury"),
+        pytest.param("after", REPLACING_AT_ONCE, OUR_KIND, id="after-replacing-each-transaction"),
     ],
 )
 def test_payments_settle_once_when_killed_around_each_commit(
-    build_world: Callable[..., World], moment: Moment, policy: dict[str, Any], turns: int
+    build_world: Callable[..., World], moment: Moment, policy: dict[str, Any], kind: str
 ) -> None:
     """Survives: death around sealing, signing, intent, send, answer, receipt and feedback."""
     world = build_world(**policy)
-    treasury = world.live_treasury()
+    treasury = world.live_treasury(kind=kind)
+    turns = 2 if policy else 1
     kills = 0
     while True:
         world.pledge(treasury)
@@ -225,7 +191,7 @@ def test_tokens_given_by_others_fund_payments_before_the_wallet_does(
     assert "fund" not in kinds
 
 
-def test_payments_are_confirmed_again_when_the_first_confirmation_fails_on_chain(
+def test_payments_are_settled_again_when_the_first_settlement_fails_on_chain(
     world: World,
 ) -> None:
     """Survives: the state changes between the trial and the block."""
@@ -238,11 +204,7 @@ def test_payments_are_confirmed_again_when_the_first_confirmation_fails_on_chain
         ["address", "uint256"], [ADMIN.address, amount]
     )
 
-    def confirmation_sent() -> bool:
-        with world.lane.engine.connect() as connection:
-            return "confirm_payments" in connection.execute(select(batches.c.kind)).scalars()
-
-    world.settle_down(confirmation_sent)
+    world.settle_down(lambda: "settle_payments" in world.kinds_sealed())
     world.anvil.call("anvil_dropAllTransactions")
     world.send_as(treasury, token, drain)
     world.mine()
@@ -281,7 +243,7 @@ def test_payment_blocks_as_expired_when_its_life_is_shorter_than_the_margin(
     build_world: Callable[..., World],
 ) -> None:
     world = build_world(payment_life=timedelta(minutes=5))
-    treasury = world.live_treasury()
+    treasury = world.live_treasury(kind=OAKS_KIND)
     world.pledge(treasury)
     world.settle_down(lambda: world.states() == {"blocked": 1})
     assert world.confirmed_logs() == []

@@ -10,7 +10,7 @@ from indexer.chain.types import Address, to_checksum
 from settlement.calldata import selector
 from settlement.funding import QUIET_BLOCKS, headroom
 from settlement.tables import batches, requests
-from tests.settlement.world import ADMIN, CENTAVO, CREATOR, World
+from tests.settlement.world import ADMIN, CENTAVO, CREATOR, OAKS_KIND, OUR_KIND, World
 
 NO_TIME = timedelta(0)
 AMOUNT = 5_000 * CENTAVO
@@ -36,8 +36,11 @@ def is_created(world: World) -> bool:
     return any(batch.kind == "create_payments" for batch in world.rows(batches))
 
 
-def test_treasury_cancelled_before_the_creation_gets_no_tokens(world: World) -> None:
-    treasury = world.live_treasury()
+@pytest.mark.parametrize("kind", [OUR_KIND, OAKS_KIND])
+def test_treasury_cancelled_before_anything_was_sent_gets_no_tokens(
+    world: World, kind: str
+) -> None:
+    treasury = world.live_treasury(kind=kind)
     cancel(world, treasury)
     world.pledge(treasury)
     run(world, 6)
@@ -46,7 +49,7 @@ def test_treasury_cancelled_before_the_creation_gets_no_tokens(world: World) -> 
 
 
 def test_treasury_cancelled_after_the_creation_gets_no_tokens(world: World) -> None:
-    treasury = world.live_treasury()
+    treasury = world.live_treasury(kind=OAKS_KIND)
     world.pledge(treasury)
     world.settle_down(lambda: is_created(world))
     world.mine()
@@ -56,9 +59,12 @@ def test_treasury_cancelled_after_the_creation_gets_no_tokens(world: World) -> N
     assert world.tokens_of(treasury) == 0
 
 
-def test_payments_are_funded_anew_when_the_treasury_lost_their_tokens(world: World) -> None:
+@pytest.mark.parametrize("kind", [OUR_KIND, OAKS_KIND])
+def test_payments_are_funded_anew_when_the_treasury_lost_their_tokens(
+    world: World, kind: str
+) -> None:
     """Survives: our books say funded, the treasury says short; nothing may stall in silence."""
-    treasury = world.live_treasury()
+    treasury = world.live_treasury(kind=kind)
     world.pledge(treasury)
 
     def funded() -> bool:
@@ -78,26 +84,55 @@ def test_payments_are_funded_anew_when_the_treasury_lost_their_tokens(world: Wor
     assert world.tokens_of(treasury) == AMOUNT
 
 
-def test_headroom_counts_a_transfer_once_whichever_key_signed_it(world: World) -> None:
-    treasury = world.live_treasury()
-    world.pledge(treasury)
-    world.settle_down(world.all_settled)
+def headroom_of(world: World, treasury: Address) -> int:
     with world.lane.engine.begin() as connection:
-        left = headroom(
+        return headroom(
             connection,
             chain_id=world.lane.chain_id,
             treasury=treasury,
             token=world.deployment.tokens[0].address,
             mined_only=True,
         )
-    assert left == 0
+
+
+def test_headroom_counts_a_transfer_once_whichever_key_signed_it(world: World) -> None:
+    treasury = world.live_treasury()
+    world.pledge(treasury)
+    world.settle_down(world.all_settled)
+    assert headroom_of(world, treasury) == 0
+
+
+def test_headroom_follows_surplus_that_is_swept_and_the_reorg_that_brings_it_back(
+    world: World,
+) -> None:
+    treasury = world.live_treasury()
+    token = world.deployment.tokens[0].address
+    mint = encode(["address", "uint256"], [to_checksum(treasury), AMOUNT])
+    world.send_as(world.deployment.protocol_admin, token, selector("mint(address,uint256)") + mint)
+    world.mine()
+    world.index()
+    assert headroom_of(world, treasury) == AMOUNT
+    sweep = selector("sweepSurplus(address)") + encode(["address"], [to_checksum(token)])
+    world.send_through_adapter(treasury, sweep)
+    world.mine()
+    world.index()
+    assert world.tokens_of(treasury) == 0
+    assert headroom_of(world, treasury) == 0
+    world.anvil.call("anvil_reorg", 1, [])
+    world.index()
+    assert headroom_of(world, treasury) == AMOUNT
+    world.send_through_adapter(treasury, sweep)
+    world.mine()
+    world.pledge(treasury)
+    world.settle_down(world.all_settled)
+    assert world.tokens_of(treasury) == AMOUNT, "funded from the wallet, not from what was swept"
 
 
 def test_requests_wait_with_the_reason_when_their_token_is_no_contract(
     build_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = build_world()
-    treasury = world.live_treasury()
+    treasury = world.live_treasury(kind=OAKS_KIND)
     world.pledge(treasury)
     world.settle_down(lambda: is_created(world))
     token = world.deployment.tokens[0].address

@@ -2,19 +2,20 @@
 
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
 from indexer.chain.abi import load_artifact
-from indexer.chain.types import PaymentId, TxHash
-from indexer.errors import RpcError, RpcUnavailable
+from indexer.chain.types import PaymentId, TokenAmount, TxHash, to_hex
+from indexer.errors import InvariantError, RpcError, RpcUnavailable
 from settlement import calldata
 from settlement.answers import classify, strongest
 from settlement.reverts import _BY_SELECTOR, decode_revert
 from settlement.types import PAYMENT_DOMAIN, derive_payment_id
-from tests.settlement.builders import HASH, NOW, TREASURY, due
+from tests.settlement.builders import HASH, NOW, TOKEN, TREASURY, due
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,7 @@ from tests.settlement.builders import HASH, NOW, TREASURY, due
         (calldata.DEPLOY_SIGNATURE, "e6f5e376"),
         (calldata.CREATE_PAYMENTS_SIGNATURE, "d0776fb2"),
         (calldata.CONFIRM_PAYMENTS_SIGNATURE, "6822285a"),
+        (calldata.SETTLE_PAYMENTS_SIGNATURE, "204cfc40"),
         (calldata.TRANSFER_SIGNATURE, "a9059cbb"),
         (calldata.BALANCE_OF_SIGNATURE, "70a08231"),
         (calldata.GET_FROM_REGISTRY_SIGNATURE, "92a66806"),
@@ -52,6 +54,25 @@ def test_every_error_we_read_is_one_that_a_contract_declares() -> None:
     assert set(_BY_SELECTOR) - solidity - elsewhere <= declared
 
 
+@pytest.mark.parametrize(
+    "name", ["PaymentTreasury", "TimeConstrainedPaymentTreasury", "MirrorPaymentTreasury"]
+)
+def test_payments_reach_each_of_our_treasuries_by_calls_that_it_has(name: str) -> None:
+    functions = {
+        calldata.selector(f"{entry['name']}({_types(entry['inputs'])})")
+        for entry in load_artifact(name).abi
+        if entry["type"] == "function"
+    }
+    assert {
+        calldata.selector(signature)
+        for signature in (
+            calldata.CREATE_PAYMENTS_SIGNATURE,
+            calldata.CONFIRM_PAYMENTS_SIGNATURE,
+            calldata.SETTLE_PAYMENTS_SIGNATURE,
+        )
+    } <= functions
+
+
 def test_create_payments_names_every_term_of_every_payment() -> None:
     requests = [due(), due()]
     expiration = NOW + timedelta(days=30)
@@ -64,6 +85,23 @@ def test_create_payments_names_every_term_of_every_payment() -> None:
     assert list(amounts) == [100, 100]
     assert set(expirations) == {int(expiration.timestamp())}
     assert line_items == fees == ((), ())
+
+
+def test_settle_payments_names_every_term_of_every_payment_and_no_buyer() -> None:
+    requests = [due(), due(amount_base_units=TokenAmount(7))]
+    body = calldata.settle_payments(requests)[4:]
+    token, settled = decode(["address", "(bytes32,bytes32,bytes32,address,uint256)[]"], body)
+    assert token == to_hex(TOKEN)
+    nobody = "0x" + "00" * 20
+    assert list(settled) == [
+        (requests[0].payment_id, HASH, HASH, nobody, 100),
+        (requests[1].payment_id, HASH, HASH, nobody, 7),
+    ]
+
+
+def test_settle_payments_refuses_two_tokens_in_one_call() -> None:
+    with pytest.raises(InvariantError, match="several tokens"):
+        calldata.settle_payments([due(), due(token=TREASURY)])
 
 
 def test_payment_id_is_the_hash_of_domain_platform_pledge_and_generation() -> None:
@@ -97,6 +135,11 @@ def test_decode_revert_names_the_payment_at_fault() -> None:
     )
     assert known.blame == "known"
     assert known.payment == keccak(payment_id + bytes(20))
+    too_large = decode_revert(
+        calldata.selector("SafeCastOverflowedUintDowncast(uint8,uint256)")
+        + encode(["uint8", "uint256"], [96, 2**96])
+    )
+    assert (too_large.blame, too_large.payment, too_large.amount) == ("item", None, 2**96)
 
 
 @pytest.mark.parametrize(
@@ -150,5 +193,12 @@ def test_treasury_address_is_encoded_whole() -> None:
     assert calldata.deploy_treasury(HASH, TREASURY, 2)[4 + 44 : 4 + 64] == TREASURY
 
 
-def _types(inputs: list[dict[str, str]]) -> str:
-    return ",".join(entry["type"] for entry in inputs)
+def _types(inputs: list[dict[str, Any]]) -> str:
+    return ",".join(_type(entry) for entry in inputs)
+
+
+def _type(entry: dict[str, Any]) -> str:
+    kind = str(entry["type"])
+    if kind.startswith("tuple"):
+        return f"({_types(entry['components'])}){kind.removeprefix('tuple')}"
+    return kind

@@ -3,6 +3,7 @@
 Blocks are mined one at a time by ``World.mine``; finality follows two blocks behind.
 """
 
+import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from eth_account import Account
 from eth_hash.auto import keccak
 from sqlalchemy import Engine, Table, select
 
-from indexer.chain.abi import load_artifact
+from indexer.chain.abi import ARTIFACTS, load_artifact
 from indexer.chain.deployments import Deployment
 from indexer.chain.rpc import ChainReader
 from indexer.chain.types import Address, TokenAmount, address_from_hex, to_checksum, to_hex
@@ -24,15 +25,27 @@ from settlement.intake import Accepted, CampaignAccepted, request_campaign, requ
 from settlement.lane import Lane, Policy
 from settlement.runner import Runner
 from settlement.signer import KeystoreSigner
-from settlement.tables import campaigns, requests
+from settlement.tables import batches, campaigns, requests
 from stack.anvil import Anvil
+from tests.support.waiting import eventually
 
 PLATFORM = keccak(b"lastro")
 BRL = b"BRL".ljust(32, b"\0")
 CREATOR = Address(b"\x11" * 20)
+ADAPTER = Address(b"\x12" * 20)
 ADMIN = Account.from_key(keccak(b"platform admin of the tests"))
 SUPPLY = 10**30
+CAMPAIGN_BATCHES = ("create_campaign", "create_treasury")
 CENTAVO = 10**16
+OUR_KIND = "payment-treasury"
+OAKS_KIND = "oak-payment-treasury"
+KINDS = {
+    OUR_KIND: (2, "PaymentTreasury"),
+    "time-constrained-payment-treasury": (3, "TimeConstrainedPaymentTreasury"),
+    "mirror-payment-treasury": (4, "MirrorPaymentTreasury"),
+    OAKS_KIND: (9, "PaymentTreasury"),
+}
+"""Implementation id and contract: ours stands for Oak's too, as it answers to the same calls."""
 
 
 @dataclass
@@ -86,7 +99,9 @@ class World:
     def all_settled(self) -> bool:
         return set(self.states()) == {"settled"}
 
-    def campaign(self, slug: str = "campanha", *, title: str = 'Título "A"') -> uuid.UUID:
+    def campaign(
+        self, slug: str = "campanha", *, title: str = 'Título "A"', kind: str = OUR_KIND
+    ) -> uuid.UUID:
         request_id = uuid.uuid4()
         now = datetime.now(UTC)
         with self.offchain.begin() as connection:
@@ -101,7 +116,7 @@ class World:
                 goal_base_units=TokenAmount(10**22),
                 currency="BRL",
                 title=title,
-                treasury_kind="payment-treasury",
+                treasury_kind=kind,
             )
         assert answer == CampaignAccepted()
         return request_id
@@ -115,8 +130,8 @@ class World:
     def is_live(self, request_id: uuid.UUID) -> bool:
         return bool(self.row(request_id).state == "live")
 
-    def live_treasury(self, slug: str = "campanha") -> Address:
-        request_id = self.campaign(slug)
+    def live_treasury(self, slug: str = "campanha", *, kind: str = OUR_KIND) -> Address:
+        request_id = self.campaign(slug, kind=kind)
         self.settle_down(lambda: self.is_live(request_id))
         return Address(self.row(request_id).treasury)
 
@@ -147,6 +162,29 @@ class World:
         transaction = {"from": to_hex(sender), "to": to_hex(to), "data": to_hex(data)}
         call("eth_sendTransaction", {**transaction, "gas": hex(200_000)})
         call("anvil_stopImpersonatingAccount", to_hex(sender))
+
+    def send_through_adapter(self, to: Address, data: bytes) -> None:
+        """Act as the platform without its key, through a forwarder that its platform trusts."""
+        params = self.deployment.contracts.global_params
+        trust = selector("setPlatformAdapter(bytes32,address)")
+        trust += encode(["bytes32", "address"], [PLATFORM, to_hex(ADAPTER)])
+        self.send_as(self.deployment.protocol_admin, params, trust)
+        self.send_as(ADAPTER, to, data + self.lane.sender)
+
+    def other_token(self) -> Address:
+        """A token that no campaign accepts, and of which the platform has plenty."""
+        self.anvil.call("evm_setAutomine", True)
+        chain = _Deployer(self.anvil, to_checksum(self.deployment.protocol_admin))
+        token = chain.create("TestBRLA")
+        chain.send(token, "mint(address,uint256)", ADMIN.address, SUPPLY)
+        self.anvil.call("evm_setAutomine", False)
+        return address_from_hex(token)
+
+    def kinds_sealed(self) -> list[str]:
+        """The kinds of the batches that payments needed, in order."""
+        with self.lane.engine.connect() as connection:
+            kinds = connection.execute(select(batches.c.kind).order_by(batches.c.sealed_at))
+            return [kind for kind in kinds.scalars() if kind not in CAMPAIGN_BATCHES]
 
     def rows(self, table: Table) -> Sequence[Any]:
         with self.lane.engine.connect() as connection:
@@ -197,19 +235,15 @@ def deploy(anvil: Anvil) -> Deployment:
     chain.send(params, "enlistPlatform(bytes32,address,uint256,address)", PLATFORM, admin, 0, zero)
     token = chain.create("TestBRLA")
     chain.send(params, "addTokenToCurrency(bytes32,address)", BRL, token)
-    implementation = chain.create("PaymentTreasury")
+    escrow, implementations = chain.create_treasuries(params)
     anvil.call("anvil_setBalance", admin, hex(10**24))
     anvil.call("anvil_impersonateAccount", admin)
-    chain.send(
-        treasuries,
-        "registerTreasuryImplementation(bytes32,uint256,address)",
-        PLATFORM,
-        2,
-        implementation,
-        sender=admin,
-    )
+    register = "registerTreasuryImplementation(bytes32,uint256,address)"
+    for number, name in KINDS.values():
+        chain.send(treasuries, register, PLATFORM, number, implementations[name], sender=admin)
     anvil.call("anvil_stopImpersonatingAccount", admin)
-    chain.send(treasuries, "approveTreasuryImplementation(bytes32,uint256)", PLATFORM, 2)
+    for number in {name: number for number, name in KINDS.values()}.values():
+        chain.send(treasuries, "approveTreasuryImplementation(bytes32,uint256)", PLATFORM, number)
     return Deployment.model_validate(
         {
             "network": anvil.network.name,
@@ -222,8 +256,12 @@ def deploy(anvil: Anvil) -> Deployment:
                 "global_params": params,
                 "campaign_info_factory": factory,
                 "treasury_factory": treasuries,
+                "refund_escrow": escrow,
             },
-            "implementations": [{"id": 2, "kind": "payment-treasury", "address": implementation}],
+            "implementations": [
+                {"id": number, "kind": kind, "address": implementations[name]}
+                for kind, (number, name) in KINDS.items()
+            ],
             "tokens": [{"symbol": "BRLA", "address": token, "decimals": 18, "currency": "BRL"}],
             "adapter": None,
             "artifacts_hash": "0x00",
@@ -265,12 +303,38 @@ class _Deployer:
     def __init__(self, anvil: Anvil, owner: str) -> None:
         self._anvil = anvil
         self._owner = owner
+        self._libraries: dict[str, str] = {}
 
     def create(self, name: str, arguments: bytes = b"") -> str:
-        receipt = self._mined(
-            {"from": self._owner, "data": load_artifact(name).bytecode + arguments.hex()}
-        )
+        code = self._linked(name) + arguments.hex()
+        receipt = self._mined({"from": self._owner, "data": code})
+        assert receipt["status"] == "0x1", name
         return to_checksum(address_from_hex(receipt["contractAddress"]))
+
+    def create_treasuries(self, params: str) -> tuple[str, dict[str, str]]:
+        """A refund escrow, and an implementation of each treasury by its contract's name."""
+        answer = self._anvil.call(
+            "eth_call", {"to": params, "data": to_hex(selector("getLiveParams()"))}, "latest"
+        )
+        live = "0x" + answer[-40:]
+        escrow = self.create("RefundEscrow", encode(["address"], [live]))
+        arguments = encode(["address"] * 2, [live, escrow])
+        names = {name for _, name in KINDS.values()}
+        return escrow, {name: self.create(name, arguments) for name in names}
+
+    def _linked(self, name: str) -> str:
+        """Creation code with its libraries deployed and filled in."""
+        code = load_artifact(name).bytecode
+        raw = json.loads((ARTIFACTS / f"{name}.json").read_bytes())
+        for libraries in raw["linkReferences"].values():
+            for library, places in libraries.items():
+                if library not in self._libraries:
+                    self._libraries[library] = self.create(library)[2:]
+                for place in places:
+                    start = 2 + 2 * place["start"]
+                    end = start + 2 * place["length"]
+                    code = code[:start] + self._libraries[library] + code[end:]
+        return code
 
     def proxied(self, name: str, signature: str, arguments: Sequence[object]) -> str:
         call = selector(signature) + encode(_types(signature), arguments)
@@ -283,7 +347,7 @@ class _Deployer:
 
     def _mined(self, transaction: dict[str, str]) -> Any:
         tx_hash = self._anvil.call("eth_sendTransaction", transaction)
-        return self._anvil.call("eth_getTransactionReceipt", tx_hash)
+        return eventually(lambda: self._anvil.call("eth_getTransactionReceipt", tx_hash))
 
 
 def _types(signature: str) -> list[str]:

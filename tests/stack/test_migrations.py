@@ -1,3 +1,4 @@
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -73,3 +74,37 @@ def test_each_role_writes_its_own_schema_only(database_url: str) -> None:
         with pytest.raises(Exception, match="permission denied"):
             connection.exec_driver_sql("DELETE FROM chain.marks")
     engine.dispose()
+
+
+def test_payments_under_way_stay_guarded_when_their_schema_learns_to_settle(
+    empty_database: str,
+) -> None:
+    """Survives: an update while a payment of before is created and its confirmation is sent."""
+    migrate(empty_database)
+    migrate(empty_database, target="0004")
+    request, batches = uuid.uuid4(), [uuid.uuid4() for _ in range(3)]
+    kinds = ("create_payments", "confirm_payments", "settle_payments")
+    item = "INSERT INTO settlement.batch_items VALUES (%s, 0, %s, %s, NULL)"
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO settlement.requests (request_id, chain_id, treasury, pledge_id,"
+            " generation, payment_id, buyer_commitment, item_id, token, amount_base_units,"
+            " captured_at) VALUES (%s, 1, '', %s, 0, '', '', '', '', 1, now())",
+            (request, request),
+        )
+        for batch, kind in list(zip(batches, kinds, strict=True))[:2]:
+            _add_batch(connection, batch, kind)
+            connection.execute(item, (batch, request, kind))
+    assert migrate(empty_database) == ("0004", code_revision())
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        _add_batch(connection, batches[2], kinds[2])
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(item, (batches[2], request, kinds[2]))
+
+
+def _add_batch(connection: psycopg.Connection, batch: uuid.UUID, kind: str) -> None:
+    connection.execute(
+        "INSERT INTO settlement.batches (id, chain_id, kind, target, calldata, gas_limit)"
+        " VALUES (%s, 1, %s, '', '', 0)",
+        (batch, kind),
+    )

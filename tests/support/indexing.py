@@ -20,6 +20,7 @@ from indexer.tables import (
     payments_ended,
     ranges,
     reorgs,
+    surplus_sweeps,
     token_transfers,
     treasuries,
 )
@@ -46,6 +47,7 @@ STATE_TABLES = (
     payments_confirmed,
     payments_ended,
     token_transfers,
+    surplus_sweeps,
     payments,
 )
 """Everything that two indexers of one chain must agree on."""

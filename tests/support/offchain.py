@@ -45,7 +45,10 @@ DEPLOYMENT = Deployment.model_validate(
             "campaign_info_factory": "0x" + "99" * 20,
             "treasury_factory": "0x" + "aa" * 20,
         },
-        "implementations": [],
+        "implementations": [
+            {"id": 2, "kind": "payment-treasury", "address": "0x" + "bb" * 20},
+            {"id": 4, "kind": "mirror-payment-treasury", "address": "0x" + "cc" * 20},
+        ],
         "tokens": [
             {"symbol": "BRLA", "address": "0x" + TOKEN.hex(), "decimals": 18, "currency": "BRL"}
         ],

@@ -14,6 +14,7 @@ from indexer.events import (
     PAYMENT_CONFIRMED,
     PAYMENT_CREATED,
     REFUND_CLAIMED,
+    SURPLUS_SWEPT,
     TRANSFER,
     TREASURY_DEPLOYED,
     EventType,
@@ -30,6 +31,7 @@ def address(name: str) -> Address:
 GLOBAL_PARAMS = address("global params")
 CAMPAIGN_FACTORY = address("campaign factory")
 TREASURY_FACTORY = address("treasury factory")
+REFUND_ESCROW = address("refund escrow")
 TOKEN = address("token")
 PLATFORM = keccak(b"lastro")
 
@@ -52,6 +54,7 @@ def deployment(genesis_hash: BlockHash, *, first_block: int = 1) -> Deployment:
                 "global_params": to_hex(GLOBAL_PARAMS),
                 "campaign_info_factory": to_hex(CAMPAIGN_FACTORY),
                 "treasury_factory": to_hex(TREASURY_FACTORY),
+                "refund_escrow": to_hex(REFUND_ESCROW),
             },
             "implementations": [
                 {"id": 2, "kind": "payment-treasury", "address": to_hex(address("implementation"))}
@@ -102,11 +105,12 @@ def payment_created(
     amount: int = 10**18,
     expiration: int = 0,
     is_crypto: bool = False,
+    buyer: Address = NOBODY,
 ) -> FakeLog:
     return log_of(
         PAYMENT_CREATED,
         treasury,
-        buyerAddress=NOBODY,
+        buyerAddress=buyer,
         paymentId=payment_id,
         buyerId=keccak(b"buyer" + payment_id),
         itemId=keccak(b"item"),
@@ -115,6 +119,12 @@ def payment_created(
         expiration=expiration,
         isCryptoPayment=is_crypto,
     )
+
+
+def settled(treasury: Address, *payment_ids: bytes) -> list[FakeLog]:
+    """What ``settleBatch`` logs: a creation for each payment, then one confirmation of all."""
+    created = [payment_created(treasury, payment_id) for payment_id in payment_ids]
+    return [*created, batch_confirmed(treasury, *payment_ids)]
 
 
 def payment_confirmed(treasury: Address, payment_id: bytes) -> FakeLog:
@@ -137,6 +147,10 @@ def refund_claimed(treasury: Address, payment_id: bytes, *, amount: int = 10**18
         refundAmount=amount,
         claimer=address("claimer"),
     )
+
+
+def surplus_swept(treasury: Address, amount: int) -> FakeLog:
+    return log_of(SURPLUS_SWEPT, treasury, token=TOKEN, to=address("platform"), amount=amount)
 
 
 def transfer(recipient: Address, amount: int, *, token: Address = TOKEN) -> FakeLog:

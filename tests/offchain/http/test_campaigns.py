@@ -64,6 +64,16 @@ def test_campaign_is_requested_from_settlement_when_it_settles_on_chain(
     assert row.identifier_hash == campaign_identifier(own.id)
 
 
+def test_campaign_gets_the_treasury_kind_it_asks_for_when_the_network_offers_it(
+    http: httpx.Client, engine: Engine
+) -> None:
+    answer = register(http, **ONCHAIN, treasury_kind="mirror-payment-treasury").json()
+    assert answer["treasury_kind"] == "mirror-payment-treasury"
+    with engine.connect() as connection:
+        row = connection.execute(select(onchain_campaigns)).one()
+    assert row.treasury_kind == "mirror-payment-treasury"
+
+
 def test_campaign_shows_its_progress_when_it_is_repeated(
     http: httpx.Client, engine: Engine, login_engine: Engine
 ) -> None:
@@ -100,6 +110,8 @@ def test_campaign_is_401_when_the_operators_token_is(
         ({"chain": "celo-local"}, "#"),
         ({**ONCHAIN, "chain": "polygon"}, "#/chain"),
         ({**ONCHAIN, "currency": "usd"}, "#/currency"),
+        ({**ONCHAIN, "treasury_kind": "oak-payment-treasury"}, "#/treasury_kind"),
+        ({**ONCHAIN, "treasury_kind": "piggy-bank"}, "#/treasury_kind"),
         ({"creator_wallet": MIXED.replace("a", "A", 1)}, "#/creator_wallet"),
         ({"creator_wallet": "0x12"}, "#/creator_wallet"),
         ({"owner": "x"}, "#/owner"),
