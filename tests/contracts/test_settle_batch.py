@@ -25,6 +25,7 @@ from recording import (
 )
 from world import REAL, REASON, ZERO, a_payment, assert_reverts
 
+BLOCK_GAS = 30_000_000
 BOOK_SLOT = 3  # of `_book.payments`, in contracts/storage-layout.json
 
 
@@ -191,6 +192,25 @@ def test_settle_batch_reverts_when_longer_than_its_constant(treasury, brla, peop
     # The next check is only reached when the number is right.
     error = "PaymentTreasuryZeroPaymentId()"
     assert_not_settled(treasury, brla, people, [nothing] * MAX_BATCH_SIZE, error)
+
+
+def test_settle_batch_runs_out_of_gas_and_changes_nothing_when_larger_than_a_block(
+    treasury, brla, people
+):
+    batch = [a_settlement(number) for number in range(1, 1_101)]
+    world.fund(treasury, brla, people, sum(each.amount for each in batch))
+    data = world.calldata(treasury.settleBatch, *settle_arguments(brla, batch))
+    half = world.calldata(treasury.settleBatch, *settle_arguments(brla, batch[:550]))
+    request = {
+        "from": people.platform_admin.address,
+        "to": treasury.address,
+        "gas": hex(BLOCK_GAS),
+    }
+    whole = world.simulate(request | {"data": "0x" + data.hex()})
+    # The clone's call runs out of gas: it reverts without a reason of ours.
+    assert whole["error"].get("data") in ("0x", None)
+    assert treasury.getLifetimeRaisedAmount() == 0
+    assert "error" not in world.simulate(request | {"data": "0x" + half.hex()})
 
 
 def test_settle_batch_reverts_when_the_tokens_are_not_there(treasury, brla, batch, people):
