@@ -37,7 +37,8 @@ contract PaymentTreasury is PaymentRecorder, Initializable {
         _;
     }
 
-    /// @param liveParams That of our campaigns; a campaign that names another is taken for Oak's.
+    /// @param liveParams That of our campaigns. A campaign that names another is refused; one that
+    ///        names none is taken for Oak's.
     /// @param refundEscrow Where refunds of buyers without wallet go; without one, no campaign may
     ///        gate on its goal.
     constructor(ILiveParams liveParams, IRefundEscrow refundEscrow) PaymentRecorder(liveParams) {
