@@ -18,12 +18,9 @@ lint: setup
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --cache-dir .lastro/cache/import_linter
 
-# Every file of contract tests gets a chain of its own: Ape's snapshots do not keep a session of
-# several hundred tests apart.
 check: setup
 	@.venv/bin/python -m pytest --quiet --numprocesses 2
-	@ls tests/contracts/test_*.py | APE_DATA_FOLDER="$$PWD/.lastro/ape" \
-	  xargs -P 2 -n 1 .venv-contracts/bin/ape test --quiet --disable-warnings
+	@sh tests/contracts/run.sh
 
 # Compile the contracts again after changing them; the artifacts are committed.
 contracts: setup
