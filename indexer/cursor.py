@@ -1,9 +1,14 @@
-"""The marks of a chain: where its indexer stands, moved by compare-and-set only."""
+"""The marks of a chain: where its writer stands, moved by compare-and-set only.
+
+``fetched`` is the writer's cursor: facts are committed up to there. ``indexed`` is what readers go
+by: facts and projections are complete up to there. Both move as one while following; a backfill
+moves the first and lets the second follow. ``finalized`` never passes ``indexed`` and never falls.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from indexer.chain.networks import Network
@@ -17,6 +22,9 @@ def open_marks(
     connection: Connection, network: Network, *, first_block: BlockNumber, genesis_hash: BlockHash
 ) -> Marks:
     """Read the marks of a chain, writing their first row when there is none.
+
+    Waits for a transaction that still holds the row: a writer that was killed after it sent its
+    commit may be committing yet, and who starts after it must see what it wrote.
 
     Raises:
         ConfigurationError: The database follows another chain that had the same id.
@@ -32,7 +40,7 @@ def open_marks(
         .on_conflict_do_nothing()
     )
     stored = connection.execute(
-        select(marks.c.genesis_hash).where(marks.c.chain_id == network.chain_id)
+        select(marks.c.genesis_hash).where(marks.c.chain_id == network.chain_id).with_for_update()
     ).scalar_one()
     if stored is not None and stored != genesis_hash:
         raise ConfigurationError(
@@ -46,38 +54,98 @@ def open_marks(
     return found
 
 
+def read_fetched(connection: Connection, chain_id: ChainId) -> BlockStamp | None:
+    """Where the writer's cursor stands; None before the first block.
+
+    Waits for a transaction that is moving it, and for no other reader.
+    """
+    row = connection.execute(
+        select(marks.c.fetched_number, marks.c.fetched_hash, marks.c.fetched_timestamp)
+        .where(marks.c.chain_id == chain_id)
+        .with_for_update(key_share=True)
+    ).one_or_none()
+    if row is None or row.fetched_number is None:
+        return None
+    return BlockStamp(row.fetched_number, row.fetched_hash, row.fetched_timestamp)
+
+
 def move_cursor(
     connection: Connection,
     chain_id: ChainId,
     *,
     expected: BlockStamp | None,
     to: BlockStamp,
-    head_number: BlockNumber,
+    head_number: BlockNumber | None,
+    projected: bool = True,
 ) -> None:
     """Say that facts are complete up to ``to``, in the transaction that writes them.
+
+    Args:
+        connection: In that transaction.
+        chain_id: The chain.
+        expected: Where the cursor must stand; None before the first block.
+        to: Where it stands from now on; below ``expected`` when blocks were undone.
+        head_number: Newest block the node reports; None keeps what was noted.
+        projected: Whether projections are complete up to there too, so that readers' mark moves.
 
     Raises:
         InvariantError: The cursor is not where this writer left it: another one is at work.
     """
+    values: dict[str, Any] = _stamp("fetched", to)
+    if projected:
+        values |= _stamp("indexed", to)
+    if head_number is not None:
+        values["head_number"] = head_number
     moved = connection.execute(
         update(marks)
         .where(
             marks.c.chain_id == chain_id,
-            marks.c.indexed_hash.is_not_distinct_from(None if expected is None else expected.hash),
+            marks.c.fetched_hash.is_not_distinct_from(None if expected is None else expected.hash),
         )
-        .values(
-            indexed_number=to.number,
-            indexed_hash=to.hash,
-            indexed_timestamp=to.timestamp,
-            head_number=head_number,
-            updated_at=func.now(),
-        )
+        .values(**values, updated_at=func.now())
     )
     if moved.rowcount != 1:
         raise InvariantError(
             f"the cursor of chain {chain_id} is not at "
             f"{'its start' if expected is None else expected.number}: another writer moved it"
         )
+
+
+def move_indexed(connection: Connection, chain_id: ChainId, to: BlockStamp) -> None:
+    """Say that projections too are complete up to ``to``, in the transaction that made them.
+
+    Raises:
+        InvariantError: The mark stands there or above, or facts do not reach that far.
+    """
+    moved = connection.execute(
+        update(marks)
+        .where(
+            marks.c.chain_id == chain_id,
+            or_(marks.c.indexed_number.is_(None), marks.c.indexed_number < to.number),
+            marks.c.fetched_number >= to.number,
+        )
+        .values(**_stamp("indexed", to), updated_at=func.now())
+    )
+    if moved.rowcount != 1:
+        raise InvariantError(
+            f"projections of chain {chain_id} were made up to {to.number}, "
+            "where they already were or no facts are: another writer is at work"
+        )
+
+
+def reset_cursor(connection: Connection, chain_id: ChainId, to: BlockStamp | None) -> None:
+    """Put the cursor and readers' mark down to a block, in the transaction that undid the rest.
+
+    Args:
+        connection: In that transaction; the caller holds the chain's writer lock.
+        chain_id: The chain.
+        to: A stored block, or None for the start.
+    """
+    connection.execute(
+        update(marks)
+        .where(marks.c.chain_id == chain_id)
+        .values(**_stamp("fetched", to), **_stamp("indexed", to), updated_at=func.now())
+    )
 
 
 def move_finalized(connection: Connection, chain_id: ChainId, to: BlockStamp) -> bool:
@@ -89,18 +157,13 @@ def move_finalized(connection: Connection, chain_id: ChainId, to: BlockStamp) ->
             marks.c.finalized_number.is_(None) | (marks.c.finalized_number < to.number),
             marks.c.indexed_number >= to.number,
         )
-        .values(
-            finalized_number=to.number,
-            finalized_hash=to.hash,
-            finalized_timestamp=to.timestamp,
-            updated_at=func.now(),
-        )
+        .values(**_stamp("finalized", to), updated_at=func.now())
     )
     return moved.rowcount == 1
 
 
 def note(connection: Connection, chain_id: ChainId, values: Mapping[str, Any]) -> None:
-    """Set marks that bind nothing: ``head_number``, ``degraded_reason``."""
+    """Set marks that bind nothing: ``head_number``, ``safe_number``, ``degraded_reason``."""
     connection.execute(
         update(marks).where(marks.c.chain_id == chain_id).values(updated_at=func.now(), **values)
     )
@@ -130,3 +193,12 @@ def clear_degraded(connection: Connection, chain_id: ChainId) -> str | None:
             update(marks).where(marks.c.chain_id == chain_id).values(degraded_reason=None)
         )
     return reason
+
+
+def _stamp(name: str, block: BlockStamp | None) -> dict[str, Any]:
+    """The three columns of one mark."""
+    return {
+        f"{name}_number": None if block is None else block.number,
+        f"{name}_hash": None if block is None else block.hash,
+        f"{name}_timestamp": None if block is None else block.timestamp,
+    }

@@ -13,11 +13,12 @@ from eth_abi.exceptions import DecodingError
 
 from indexer.chain.blocks import Log
 from indexer.chain.types import Address, address_from_hex, to_hex
-from indexer.events import EVENTS, EventType
+from indexer.events import EVENTS, SHAPES, EventType
+from indexer.signatures import split_types
 
-Value = int | bool | bytes | str | tuple[bytes, ...]
-"""A decoded argument: addresses and bytes32 are raw bytes, bytes32[] a tuple of them."""
-JsonValue = str | bool | list[str]
+Value = int | bool | bytes | str | tuple["Value", ...]
+"""A decoded argument: addresses and bytes32 are raw bytes, arrays and structs are tuples."""
+JsonValue = str | bool | list["JsonValue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Event:
 
     type: EventType
     arguments: Mapping[str, Value]
-    """By name, as the ABI names them."""
+    """By name, as the current ABI names them: what an older shape lacks stands here as nothing."""
     log: Log
 
     def bytes_of(self, name: str) -> bytes:
@@ -49,7 +50,10 @@ class Event:
         value = self.arguments[name]
         if not isinstance(value, tuple):
             raise TypeError(f"{self.type.name}.{name} is not an array")
-        return value
+        hashes = tuple(one for one in value if isinstance(one, bytes))
+        if len(hashes) != len(value):
+            raise TypeError(f"{self.type.name}.{name} is not an array of bytes32")
+        return hashes
 
     def address_of(self, name: str) -> Address:
         """An argument that is an address."""
@@ -68,7 +72,7 @@ class Event:
 
     def json_arguments(self) -> dict[str, JsonValue]:
         """Arguments for JSON: integers as decimal strings, bytes as ``0x`` hex."""
-        return {name: _json(value) for name, value in self.arguments.items()}
+        return {name: json_value(value) for name, value in self.arguments.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +94,13 @@ class UndecodableLog:
 
 def decode_log(log: Log) -> Event | UndecodableLog | None:
     """Decode a log by its first topic; None when that is no topic of ours."""
-    if not log.topics or (event := EVENTS.get(log.topics[0])) is None:
+    if not log.topics or (listed := EVENTS.get(log.topics[0])) is None:
         return None
-    indexed = [argument for argument in event.arguments if argument.indexed]
-    plain = [argument for argument in event.arguments if not argument.indexed]
-    if len(log.topics) != len(indexed) + 1:
-        reason = f"{event.name} has {len(indexed)} indexed arguments, not {len(log.topics) - 1}"
-        return UndecodableLog(event, reason, log)
+    event = SHAPES.get((listed.topic0, len(log.topics)))
+    if event is None:
+        reason = f"{listed.name} has {len(listed.indexed)} indexed arguments, "
+        return UndecodableLog(listed, f"{reason}not {len(log.topics) - 1}", log)
+    indexed, plain = event.indexed, event.plain
     try:
         raw = [
             abi_decode([a.type], topic)[0] for a, topic in zip(indexed, log.topics[1:], strict=True)
@@ -105,24 +109,29 @@ def decode_log(log: Log) -> Event | UndecodableLog | None:
     except (DecodingError, UnicodeDecodeError, OverflowError) as error:
         return UndecodableLog(event, f"{type(error).__name__}: {error}"[:200], log)
     values = {
-        argument.name: _python(argument.type, value)
+        argument.name: python_value(argument.type, value)
         for argument, value in zip([*indexed, *plain], raw, strict=True)
     }
     if any(isinstance(value, str) and "\0" in value for value in values.values()):
         return UndecodableLog(event, "a string holds NUL, which Postgres cannot store", log)
-    return Event(event, values, log)
+    return Event(event, values | dict(event.missing), log)
 
 
-def _python(kind: str, value: Any) -> Value:  # noqa: ANN401 - what eth-abi returns for ``kind``
+def python_value(kind: str, value: Any) -> Value:  # noqa: ANN401 - what eth-abi returns for ``kind``
+    """What eth-abi decoded, with addresses as bytes and everything immutable."""
+    if kind.endswith("[]"):
+        return tuple(python_value(kind[:-2], part) for part in value)
+    if kind.startswith("("):
+        kinds = split_types(kind[1:-1])
+        return tuple(python_value(one, part) for one, part in zip(kinds, value, strict=True))
     if kind == "address":
         return address_from_hex(value)
-    if kind.endswith("[]"):
-        return tuple(bytes(part) for part in value)
     plain: int | bool | bytes | str = value
     return plain
 
 
-def _json(value: Value) -> JsonValue:
+def json_value(value: Value) -> JsonValue:
+    """A value for JSON: integers as decimal strings, bytes as ``0x`` hex, arrays as lists."""
     match value:
         case bool() | str():
             return value
@@ -131,4 +140,4 @@ def _json(value: Value) -> JsonValue:
         case bytes():
             return to_hex(value)
         case tuple():
-            return [to_hex(part) for part in value]
+            return [json_value(part) for part in value]

@@ -4,6 +4,7 @@
     ├── TransientError    the outside may answer later: retry with backoff
     │   ├── RpcUnavailable
     │   └── ChainContradiction     an answer does not fit its own hashes, or the node moved on
+    │       └── Lagging            the node lacks a block that it spoke of
     ├── PermanentError    retrying cannot help: park the item with its reason and alert
     │   └── ConfigurationError   the operator must change a setting; says which
     ├── InvariantError    something that must never happen did: stop this writer
@@ -27,6 +28,10 @@ class RpcUnavailable(TransientError):  # noqa: N818 - reads as a state, like htt
 
 class ChainContradiction(TransientError):  # noqa: N818 - names the finding, as the log does
     """A node's answer does not fit its own hashes: nothing of it was believed; ask again."""
+
+
+class Lagging(ChainContradiction):
+    """A node lacks a block that it should have: it is behind, or the chain moved. No lie."""
 
 
 class RpcError(LastroError):

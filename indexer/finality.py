@@ -1,23 +1,37 @@
 """Raise the finalized mark: by the chain's own tag and by depth, on a hash that is agreed on.
 
 One node's word is final only where one node is all there is: with several, two must hold the hash
-before the mark rises, and two must contradict it before the writer halts.
+before the mark rises, and two must contradict it before the writer halts. Until the mark passes a
+block everything that undoing it takes is kept, however long the chain stalls.
 """
 
 from dataclasses import dataclass
+from time import monotonic
+from typing import Literal
 
-from sqlalchemy import Connection, delete, select
+import structlog
+from sqlalchemy import Connection, Engine, delete, select
 
 from indexer.chain.blocks import Header
-from indexer.chain.networks import Finality
+from indexer.chain.networks import Finality, Network
 from indexer.chain.source import BlockSource
-from indexer.chain.types import BlockNumber, BlockStamp, ChainId
-from indexer.cursor import move_finalized
-from indexer.errors import ChainContradiction, RpcError
+from indexer.chain.types import BlockHash, BlockNumber, BlockStamp, ChainId
+from indexer.cursor import move_finalized, note
+from indexer.errors import ChainContradiction, InvariantError, RpcError, TransientError
+from indexer.projections.totals import fold_totals
+from indexer.queries import Marks
 from indexer.tables import blocks
 from indexer.verify import check_header
 
 QUORUM = 2
+ASK_INTERVAL_S = 1.0
+"""Between two looks at the mark of one head: it moves with the chain, or once in minutes."""
+
+log = structlog.get_logger()
+
+
+class Disagreement(TransientError):  # noqa: N818 - names the finding, as the log does
+    """Nodes hold different blocks and none is proven wrong: wait, and ask another first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +87,27 @@ def is_contradicted(source: BlockSource, block: BlockStamp, theirs: Header) -> b
     return ballot(source, block).is_contradicted
 
 
-def finalized_header(source: BlockSource) -> Header | None:
-    """The block the node calls finalized; None when it names none."""
+def require_borne_out(source: BlockSource, block: BlockStamp) -> None:
+    """Make sure that no second node still holds a block of ours which the first contradicts.
+
+    A single node on a fork of its own must not make us undo what the others hold. Nodes that do not
+    answer or have no such block say nothing either way.
+
+    Raises:
+        Disagreement: One does, and the others do not outvote it.
+    """
+    found = ballot(source, block)
+    if found.agreed and not found.is_contradicted:
+        raise Disagreement(
+            f"{source.provider} contradicts block {block.number}, "
+            f"which {', '.join(found.agreed)} still holds"
+        )
+
+
+def tagged_header(source: BlockSource, tag: Literal["safe", "finalized"]) -> Header | None:
+    """The block that the node gives a tag; None when it names none."""
     try:
-        header = source.block_by_number("finalized")
+        header = source.block_by_number(tag)
     except RpcError:  # some nodes refuse the tag while nothing is final yet
         return None
     return None if header is None else check_header(header)
@@ -101,16 +132,106 @@ def candidate(
 
 
 def raise_finalized(connection: Connection, chain_id: ChainId, to: BlockStamp) -> bool:
-    """Move the mark up and forget final blocks that hold no log of ours.
+    """Move the mark up, add to the totals what is final, forget final blocks without our logs.
 
     Returns:
         False when the mark already stands there or above.
     """
     if not move_finalized(connection, chain_id, to):
         return False
+    fold_totals(connection, chain_id, to.number)
     connection.execute(
         delete(blocks).where(
             blocks.c.chain_id == chain_id, blocks.c.number < to.number, blocks.c.logs_count == 0
         )
     )
     return True
+
+
+class FinalityWatch:
+    """Looks at what the chain calls final, raises the mark, and halts when that changed."""
+
+    def __init__(self, engine: Engine, source: BlockSource, network: Network) -> None:
+        """Prepare; nothing is asked yet."""
+        self._engine = engine
+        self._source = source
+        self._network = network
+        self._doubted = False
+        self._asked_at = -ASK_INTERVAL_S
+        self._asked: tuple[BlockStamp, BlockHash] | None = None
+        """What was indexed and what was the head then."""
+
+    def raise_mark(self, marks: Marks, head: Header) -> BlockStamp | None:
+        """Raise the mark as far as node, depth and database agree; None when it stays.
+
+        Raises:
+            ChainContradiction: Enough nodes hold another block: ours came from a node to distrust.
+        """
+        if marks.indexed is None or not self._is_due(marks.indexed, head):
+            return None
+        final = tagged_header(self._source, "finalized")
+        if final is None:
+            return None
+        height = finalized_height(self._network.finality, tag=final.number, head=head.number)
+        if marks.finalized is not None and height <= marks.finalized.number:
+            return None
+        chain_id = self._network.chain_id
+        with self._engine.connect() as connection:
+            height = BlockNumber(min(height, marks.indexed.number))
+            stamp = candidate(connection, chain_id, height=height)
+        if stamp is None or (marks.finalized and stamp.number <= marks.finalized.number):
+            return None
+        if not self._is_agreed(stamp):
+            return None
+        with self._engine.begin() as connection:
+            return stamp if raise_finalized(connection, chain_id, stamp) else None
+
+    def halt(self, final: BlockStamp, theirs: Header) -> None:
+        """Stop for good if the nodes agree that a finalized block changed; else doubt this one.
+
+        Raises:
+            InvariantError: They do; the reason is stored, and readers are told by ``/readyz``.
+            ChainContradiction: They do not.
+        """
+        if not is_contradicted(self._source, final, theirs):
+            raise ChainContradiction(
+                f"{self._source.provider} contradicts finalized block {final.number}, "
+                "which no second answer bears out"
+            )
+        reason = (
+            f"finalized block {final.number} changed from 0x{final.hash.hex()} to "
+            f"0x{theirs.hash.hex()} at {self._source.provider}"
+        )
+        with self._engine.begin() as connection:
+            note(connection, self._network.chain_id, {"degraded_reason": reason})
+        log.error(
+            "finalized_block_changed",
+            chain_id=self._network.chain_id,
+            block_number=final.number,
+            provider=self._source.provider,
+        )
+        raise InvariantError(f"{reason}: nothing more is written; compare with another node")
+
+    def _is_due(self, indexed: BlockStamp, head: Header) -> bool:
+        """Whether the mark may have moved since it was last asked for."""
+        now = monotonic()
+        due = self._doubted or self._asked != (indexed, head.hash)
+        if due or now - self._asked_at >= ASK_INTERVAL_S:
+            self._asked, self._asked_at = (indexed, head.hash), now
+            return True
+        return False
+
+    def _is_agreed(self, stamp: BlockStamp) -> bool:
+        found = ballot(self._source, stamp)
+        if found.is_contradicted:
+            nodes = ", ".join(found.contradicted)
+            raise ChainContradiction(f"{nodes} call block {stamp.number} final under another hash")
+        if not found.is_agreed and not self._doubted:
+            log.warning(
+                "finality_unconfirmed",
+                block_number=stamp.number,
+                agreed=found.agreed,
+                contradicted=found.contradicted,
+            )
+        self._doubted = not found.is_agreed
+        return found.is_agreed

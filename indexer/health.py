@@ -1,9 +1,12 @@
-"""``/livez`` and ``/readyz`` of an indexer: what the database says, not what the process hopes."""
+"""``/livez``, ``/readyz``, ``/status`` and ``/metrics`` of an indexer.
+
+They say what the database says, not what the process hopes. Unready means that readers should look
+elsewhere for what is new; what was indexed is served in every case, and stays true.
+"""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -12,77 +15,135 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
-from indexer.chain.networks import network_by_name
-from indexer.chain.types import ChainId
-from indexer.queries import Marks, read_marks
+from indexer.chain.networks import Network, network_by_name
+from indexer.lag import (
+    BACKFILL_BLOCKS_MIN,
+    LAG_BLOCKS_MAX,
+    finality_alarm_s,
+    finality_trails_s,
+    silence_max,
+)
+from indexer.metrics import CONTENT_TYPE, IndexerMetrics
+from indexer.status import Status, as_json, read_status
 
 HOST = "127.0.0.1"
-LAG_BLOCKS_MAX = 60
-"""Blocks behind the head from which on readers should look elsewhere."""
-SILENCE_BLOCK_TIMES_MAX = 30
-SILENCE_MIN = timedelta(seconds=60)
-"""How long no look at the head may succeed: the longer of the two."""
+TRUTH_SCORE_MIN = 0.9
+"""Of a provider: below it, something it said was wrong of late (``indexer.providers``)."""
 
 Report = tuple[HTTPStatus, dict[str, object]]
+_JSON = "application/json"
 
 
-def readiness(marks: Marks | None, *, now: datetime) -> Report:
-    """Judge the marks: ready when following closely, of late, and not halted. Pure.
+def readiness(status: Status | None) -> Report:
+    """Judge a status: ready when following closely, of late, whole and not halted. Pure.
 
     Args:
-        marks: As stored; None when there are none.
-        now: Aware UTC.
+        status: As read; None when nothing was ever indexed.
     """
-    if marks is None or marks.indexed is None or marks.head_number is None:
-        return HTTPStatus.SERVICE_UNAVAILABLE, {"ready": False, "reason": "nothing indexed yet"}
-    lag = max(marks.head_number - marks.indexed.number, 0)
-    reason = marks.degraded_reason
-    if reason is None and lag > LAG_BLOCKS_MAX:
-        reason = f"{lag} blocks behind"
-    if reason is None and marks.updated_at is not None:
-        silence = now - marks.updated_at
-        if silence > silence_max(network_by_name(marks.network).block_time_s):
-            reason = f"the head was last seen {int(silence.total_seconds())} s ago"
+    if status is None or status.indexed is None or status.head is None:
+        return HTTPStatus.SERVICE_UNAVAILABLE, {
+            "ready": False,
+            "reason": "nothing indexed yet",
+            "warnings": [],
+        }
+    reason = _unready_because(status)
     body: dict[str, object] = {
         "ready": reason is None,
         "reason": reason,
-        "network": marks.network,
-        "head": marks.head_number,
-        "indexed": marks.indexed.number,
-        "finalized": None if marks.finalized is None else marks.finalized.number,
-        "lag_blocks": lag,
+        "warnings": warnings(status),
+        "network": status.network,
+        "head": status.head,
+        "indexed": status.indexed.number,
+        "finalized": None if status.finalized is None else status.finalized.number,
+        "proven": status.ledger.proven_up_to,
+        "lag_blocks": status.lag_blocks,
+        "lag_s": status.lag_s,
+        "holes": len(status.holes_below_indexed),
     }
     return HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE, body
 
 
-def silence_max(block_time_s: int) -> timedelta:
-    """How old the marks of a chain may be before they say nothing of now. Pure."""
-    return max(timedelta(seconds=SILENCE_BLOCK_TIMES_MAX * block_time_s), SILENCE_MIN)
+def warnings(status: Status) -> list[str]:
+    """What an operator should look at although readers are served truth. Pure."""
+    network = network_by_name(status.network)
+    found = []
+    trails_s = finality_trails_s(status)
+    if trails_s is not None and trails_s > finality_alarm_s(network):
+        found.append(f"finality has stalled: its mark trails by {trails_s} s")
+    if status.audit is not None and status.audit.different:
+        found.append(
+            f"the audit at block {status.audit.block} found {status.audit.different} totals that "
+            "differ from the contracts'"
+        )
+    found += [
+        f"{one.provider} has a truth score of {one.score:.2f}; its last fault: {one.last_kind}"
+        for one in status.providers
+        if one.score < TRUTH_SCORE_MIN
+    ]
+    return found
+
+
+def _unready_because(status: Status) -> str | None:
+    """The first reason not to trust these marks to be whole and of now."""
+    silence = silence_max(network_by_name(status.network).block_time_s)
+    unseen = status.as_of - status.updated_at
+    holes = status.holes_below_indexed
+    reason = status.degraded_reason
+    if reason is None and holes:
+        low, high = holes[0]
+        reason = f"{len(holes)} ranges were never read, the first is {low} to {high}"
+    if reason is None and status.lag_blocks >= BACKFILL_BLOCKS_MIN:
+        eta = "" if status.eta_s is None else f", about {status.eta_s} s"
+        reason = f"backfilling: {status.lag_blocks} blocks to go{eta}"
+    if reason is None and status.lag_blocks > LAG_BLOCKS_MAX:
+        reason = f"{status.lag_blocks} blocks behind"
+    if reason is None and unseen > silence:
+        reason = f"the head was last seen {int(unseen.total_seconds())} s ago"
+    if reason is None and status.lag_s > silence.total_seconds():
+        reason = f"{status.lag_s} s behind"
+    return reason
 
 
 @contextmanager
-def serving(engine: Engine, chain_id: ChainId, *, port: int) -> Iterator[None]:
-    """Serve both endpoints on the loopback until the block ends; port 0 serves none."""
+def serving(
+    engine: Engine, network: Network, *, port: int, metrics: IndexerMetrics | None = None
+) -> Iterator[None]:
+    """Serve the endpoints on the loopback until the block ends; port 0 serves none.
+
+    Args:
+        engine: May read schema ``chain``.
+        network: The chain.
+        port: Where to listen.
+        metrics: This process's own; without them only what the database knows is shown.
+    """
     if port == 0:
         yield
         return
+    shown = metrics or IndexerMetrics(engine, network)
 
     class Endpoints(BaseHTTPRequestHandler):
         """Answers from the database, each request anew."""
 
         def do_GET(self) -> None:
-            """Answer ``/livez`` and ``/readyz``; anything else is not found."""
+            """Answer the four; anything else is not found."""
             if self.path == "/livez":
-                self._answer(HTTPStatus.OK, {"live": True})
+                self._answer_json(HTTPStatus.OK, {"live": True})
             elif self.path == "/readyz":
-                self._answer(*_read_readiness(engine, chain_id))
+                self._answer_json(*_read_readiness(engine, network))
+            elif self.path == "/status":
+                self._answer_json(*_read_status(engine, network))
+            elif self.path == "/metrics":
+                self._answer(HTTPStatus.OK, shown.render(), CONTENT_TYPE)
             else:
-                self._answer(HTTPStatus.NOT_FOUND, {"reason": "try /livez or /readyz"})
+                reason = "try /livez, /readyz, /status or /metrics"
+                self._answer_json(HTTPStatus.NOT_FOUND, {"reason": reason})
 
-        def _answer(self, status: HTTPStatus, body: dict[str, object]) -> None:
-            payload = json.dumps(body).encode()
+        def _answer_json(self, status: HTTPStatus, body: dict[str, object]) -> None:
+            self._answer(status, json.dumps(body).encode(), _JSON)
+
+        def _answer(self, status: HTTPStatus, payload: bytes, content_type: str) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
             self.wfile.write(payload)
@@ -102,10 +163,27 @@ def serving(engine: Engine, chain_id: ChainId, *, port: int) -> Iterator[None]:
         thread.join()
 
 
-def _read_readiness(engine: Engine, chain_id: ChainId) -> Report:
+def _read_readiness(engine: Engine, network: Network) -> Report:
     try:
         with engine.connect() as connection:
-            return readiness(read_marks(connection, chain_id), now=datetime.now(UTC))
+            return readiness(read_status(connection, network))
     except OperationalError:
-        reason = "Postgres does not answer"
-        return HTTPStatus.SERVICE_UNAVAILABLE, {"ready": False, "reason": reason}
+        return _SILENT
+
+
+def _read_status(engine: Engine, network: Network) -> Report:
+    """The status with what readiness says of it; 200 whenever there is something to show."""
+    try:
+        with engine.connect() as connection:
+            status = read_status(connection, network)
+    except OperationalError:
+        return _SILENT
+    _, judged = readiness(status)
+    shown = {key: judged[key] for key in ("ready", "reason", "warnings")}
+    return HTTPStatus.OK, shown if status is None else shown | as_json(status)
+
+
+_SILENT: Report = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    {"ready": False, "reason": "Postgres does not answer"},
+)

@@ -1,23 +1,41 @@
-"""The loop around a follower: one writer per chain, patience with the outside, a clean stop."""
+"""The loop around a follower: one writer per chain, patience with the outside, a clean stop.
 
-from collections.abc import Iterator
+Following comes first. What can wait is done while nothing is new, a slice at a time, so that a new
+head waits for one slice at most.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from threading import Event
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from time import monotonic
+from typing import Protocol
 
+import psycopg
 import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from indexer.chain.types import ChainId
-from indexer.db.locks import try_session_lock
+from indexer.db.locks import lock_key, try_session_lock
 from indexer.errors import RpcError, TransientError
 from indexer.follow import Follower
 
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 15.0
-LOCK_POLL_S = 0.2
+STOP_POLL_S = 0.1
+"""How late a wait for the lock may notice that the process is to stop."""
+IDLE_REST_S = 2.0
+"""How long idle work that found nothing to do is left alone."""
 
-OUTSIDE_FAILURES = (TransientError, RpcError, OperationalError, InterfaceError)
+OUTSIDE_FAILURES = (
+    TransientError,
+    RpcError,
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,  # from within a COPY, which SQLAlchemy does not wrap
+    psycopg.InterfaceError,
+)
 """The node or Postgres did not do its part; trying again later can help."""
 
 log = structlog.get_logger()
@@ -61,38 +79,134 @@ def lock_name(chain_id: ChainId) -> str:
     return f"indexer:{chain_id}"
 
 
+class Bell(Protocol):
+    """Rings at a new head, where the node offers that."""
+
+    def wait(self, timeout_s: float) -> object:
+        """Return at a new head, or when the time is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a follower waits, and what is done meanwhile."""
+
+    poll_interval_s: float
+    """Longest pause between two looks at the head."""
+    bell: Bell | None = None
+    """None: the head is polled."""
+    idle: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    """Work that can wait, by name, the most urgent first. Each call does one short slice and says
+    whether there was anything to do."""
+
+
+class IdleWork:
+    """Does the most urgent slice of what can wait; what fails or finds nothing rests."""
+
+    def __init__(self, tasks: Mapping[str, Callable[[], bool]]) -> None:
+        """Start with all of them due.
+
+        Args:
+            tasks: By name, the most urgent first.
+        """
+        self._tasks = tasks
+        self._due_at = dict.fromkeys(tasks, 0.0)
+        self._backoffs = {name: Backoff() for name in tasks}
+
+    def do_slice(self) -> bool:
+        """Do one slice; False when nothing was to be done.
+
+        Only what the outside does to a task stays here; a broken promise stops the process.
+        """
+        for name, task in self._tasks.items():
+            if self._due_at[name] > monotonic():
+                continue
+            if self._did(name, task):
+                return True
+        return False
+
+    def _did(self, name: str, task: Callable[[], bool]) -> bool:
+        backoff = self._backoffs[name]
+        try:
+            did = task()
+        except (TransientError, RpcError) as failure:
+            reason = str(failure)[:500]
+            if backoff.is_news(reason):
+                log.warning("idle_work_failed", task=name, reason=reason)
+            self._due_at[name] = monotonic() + max(backoff.next_s(), IDLE_REST_S)
+            return False
+        backoff.reset()
+        if not did:
+            self._due_at[name] = monotonic() + IDLE_REST_S
+        return did
+
+
 @contextmanager
 def writer_lock(engine: Engine, chain_id: ChainId, stop: Event) -> Iterator[Connection | None]:
     """Wait until this process is the one writer of a chain; None when stopped before.
 
-    The lock lives in a session of its own: when the process dies Postgres frees it at once.
+    The lock lives in a session of its own: when the process dies Postgres frees it at once, and
+    hands it to whoever waits.
     """
     autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
     with autocommit.connect() as connection:
-        waited = False
-        while not try_session_lock(connection, lock_name(chain_id)):
-            if not waited:
-                log.info("writer_lock_awaited", chain_id=chain_id)
-                waited = True
-            if stop.wait(LOCK_POLL_S):
+        try:
+            if not _take_lock(connection, chain_id, stop):
                 yield None
                 return
-        log.info("writer_lock_taken", chain_id=chain_id)
-        try:
+            log.info("writer_lock_taken", chain_id=chain_id)
             yield connection
         finally:
             connection.invalidate()  # closes the session, and with it the lock
 
 
-def run(
-    follower: Follower, engine: Engine, *, chain_id: ChainId, poll_interval_s: float, stop: Event
-) -> None:
+def _take_lock(connection: Connection, chain_id: ChainId, stop: Event) -> bool:
+    """Queue for the lock in Postgres; False when stopped before it came."""
+    if try_session_lock(connection, lock_name(chain_id)):
+        return True
+    log.info("writer_lock_awaited", chain_id=chain_id)
+    connection.execute(text("SET statement_timeout = 0"))
+    connection.execute(text("SET lock_timeout = 0"))
+    with _cancelled_at(stop, connection):
+        try:
+            connection.execute(
+                text("SELECT pg_advisory_lock(:key)"), {"key": lock_key(lock_name(chain_id))}
+            )
+        except OperationalError as failure:
+            if stop.is_set() and isinstance(failure.orig, psycopg.errors.QueryCanceled):
+                return False
+            raise
+    return True
+
+
+@contextmanager
+def _cancelled_at(stop: Event, connection: Connection) -> Iterator[None]:
+    """Cancel what this connection executes when told to stop."""
+    driver = connection.connection.driver_connection
+    over = Event()
+
+    def watch() -> None:
+        while not over.wait(STOP_POLL_S):
+            if stop.is_set() and isinstance(driver, psycopg.Connection):
+                driver.cancel_safe()
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def run(follower: Follower, engine: Engine, *, chain_id: ChainId, pace: Pace, stop: Event) -> None:
     """Follow until told to stop, whatever the outside does.
 
     Raises:
         PermanentError: A setting is wrong.
         InvariantError: The writer must not go on.
     """
+    follower.stop = stop
     backoff = Backoff()
     while not stop.is_set():
         try:
@@ -101,20 +215,16 @@ def run(
                     return
                 follower.start()
                 log.info("following_started", chain_id=chain_id)
-                _follow(follower, held, backoff, poll_interval_s=poll_interval_s, stop=stop)
+                _follow(follower, held, backoff, pace=pace, stop=stop)
         except OUTSIDE_FAILURES as failure:
             _pause(failure, backoff, stop)
 
 
 def _follow(
-    follower: Follower,
-    held: Connection,
-    backoff: Backoff,
-    *,
-    poll_interval_s: float,
-    stop: Event,
+    follower: Follower, held: Connection, backoff: Backoff, *, pace: Pace, stop: Event
 ) -> None:
     """Step while the lock is held; failures of the node are waited out here."""
+    idle = IdleWork(pace.idle)
     while not stop.is_set():
         held.execute(text("SELECT 1"))  # a lost session is a lost lock: fail before writing
         try:
@@ -126,8 +236,19 @@ def _follow(
         if backoff.failures:
             log.info("outside_answered", failures=backoff.failures)
             backoff.reset()
-        if not progressed:
-            stop.wait(poll_interval_s)
+        if progressed:
+            continue
+        if idle.do_slice():
+            follower.reload()  # what was mended may have made contracts known
+        else:
+            _await_head(pace, stop)
+
+
+def _await_head(pace: Pace, stop: Event) -> None:
+    if pace.bell is None:
+        stop.wait(pace.poll_interval_s)
+    else:
+        pace.bell.wait(pace.poll_interval_s)
 
 
 def _pause(failure: Exception, backoff: Backoff, stop: Event) -> None:

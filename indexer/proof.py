@@ -17,7 +17,6 @@ from indexer.events import (
     PAYMENT_BATCH_CONFIRMED,
     PAYMENT_CANCELLED,
     PAYMENT_CONFIRMED,
-    PAYMENT_CREATED,
     REFUND_CLAIMED,
     EventType,
 )
@@ -167,11 +166,11 @@ def _event_step(logs: list[Log], wanted: _Wanted) -> ProofStep:
 
 def _is_crypto(event: Event) -> bool:
     """A crypto payment is confirmed by the event that creates it."""
-    return event.type is PAYMENT_CREATED and announced_id(event) is not None
+    return event.type.fact == "payments_created" and announced_id(event) is not None
 
 
 def _payments_named(event: Event) -> tuple[bytes, ...]:
-    if event.type is PAYMENT_CREATED:
+    if event.type.fact == "payments_created":
         return (created_id(event),)
     if event.type in _OF_ONE_PAYMENT:
         return (event.bytes_of("paymentId"),)

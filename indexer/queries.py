@@ -4,13 +4,25 @@ Pure reads on the caller's connection; one call sees one snapshot. ``is_final`` 
 fact's block is at or below the chain's finalized mark.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Table, any_, literal, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    any_,
+    literal,
+    select,
+)
 
+from indexer.chain.blocks import Log
 from indexer.chain.types import (
     Address,
     BlockHash,
@@ -20,9 +32,13 @@ from indexer.chain.types import (
     PaymentId,
     TokenAmount,
     TxHash,
+    bytes_from_hex,
 )
 from indexer.db.columns import HASH
-from indexer.tables import campaigns, marks, payments, treasuries
+from indexer.decode import decode_log
+from indexer.projection_tables import campaigns, transactions, treasuries
+from indexer.tables import blocks, marks
+from indexer.views import events_latest, payments
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,28 @@ class PaymentFact:
     """The receipts root of the confirmation's block was recomputed."""
 
 
+@dataclass(frozen=True, slots=True)
+class TransactionEvent:
+    """A log that we keep, in its transaction and block."""
+
+    chain_id: ChainId
+    block_number: BlockNumber
+    block_hash: BlockHash
+    tx_index: int
+    log_index: int
+    address: Address
+    event: str
+    """What its first topic calls it."""
+    arguments: Mapping[str, Any]
+    """Integers as decimal strings, bytes as hex; the log as it is where it cannot be decoded."""
+    claimed: bool
+    """False: it comes from a contract that we do not know."""
+    timestamp: datetime
+    """Of the block."""
+    proven: bool
+    """The receipts root of the block was recomputed."""
+
+
 def read_marks(connection: Connection, chain_id: ChainId) -> Marks | None:
     """How far the chain is indexed and final; None when its indexer never started."""
     row = connection.execute(select(marks).where(marks.c.chain_id == chain_id)).one_or_none()
@@ -121,12 +159,14 @@ def read_marks(connection: Connection, chain_id: ChainId) -> Marks | None:
 
 
 def campaign_by_identifier(
-    connection: Connection, *, chain_id: ChainId, identifier_hash: bytes
+    connection: Connection, *, chain_id: ChainId, factory: Address, identifier_hash: bytes
 ) -> CampaignFact | None:
-    """The campaign contract created under an identifier; None until its event is indexed."""
+    """The campaign that a factory created under an identifier; None until that is indexed."""
     row = connection.execute(
         select(campaigns, _is_final(campaigns, campaigns.c.block_number)).where(
-            campaigns.c.chain_id == chain_id, campaigns.c.identifier_hash == identifier_hash
+            campaigns.c.chain_id == chain_id,
+            campaigns.c.factory == factory,
+            campaigns.c.identifier_hash == identifier_hash,
         )
     ).one_or_none()
     if row is None:
@@ -143,12 +183,18 @@ def campaign_by_identifier(
 
 
 def treasury_of_campaign(
-    connection: Connection, *, chain_id: ChainId, campaign: Address, platform_hash: bytes
+    connection: Connection,
+    *,
+    chain_id: ChainId,
+    factory: Address,
+    campaign: Address,
+    platform_hash: bytes,
 ) -> TreasuryFact | None:
-    """The one treasury of a campaign on a platform; None until its event is indexed."""
+    """The treasury that a factory made for a campaign's platform; None until that is indexed."""
     row = connection.execute(
         select(treasuries, _is_final(treasuries, treasuries.c.block_number)).where(
             treasuries.c.chain_id == chain_id,
+            treasuries.c.factory == factory,
             treasuries.c.campaign == campaign,
             treasuries.c.platform_hash == platform_hash,
         )
@@ -185,6 +231,76 @@ def payments_by_id(
         )
     )
     return {row.payment_id: _payment(row) for row in rows}
+
+
+def events_of_transaction(
+    connection: Connection, *, chain_ids: Sequence[ChainId], tx_hash: TxHash
+) -> list[TransactionEvent]:
+    """The logs that we keep of a transaction, by chain and in order; none when none is indexed."""
+    stands = connection.execute(
+        select(transactions.c.chain_id, transactions.c.block_number)
+        .where(
+            transactions.c.chain_id == any_(literal(list(chain_ids), ARRAY(BigInteger))),
+            transactions.c.tx_hash == tx_hash,
+        )
+        .order_by(transactions.c.chain_id)
+    )
+    # By block number: that is the facts' key.
+    return [
+        _event(row)
+        for place in stands.all()
+        for row in connection.execute(
+            select(events_latest, blocks.c.timestamp, blocks.c.proven)
+            .join(
+                blocks,
+                and_(
+                    blocks.c.chain_id == events_latest.c.chain_id,
+                    blocks.c.number == events_latest.c.block_number,
+                ),
+            )
+            .where(
+                events_latest.c.chain_id == place.chain_id,
+                events_latest.c.block_number == place.block_number,
+                events_latest.c.tx_hash == tx_hash,
+            )
+            .order_by(events_latest.c.log_index)
+        )
+    ]
+
+
+def _event(row: Row[Any]) -> TransactionEvent:
+    name, arguments = (row.event, row.arguments) if row.claimed else _unclaimed(row)
+    return TransactionEvent(
+        chain_id=row.chain_id,
+        block_number=row.block_number,
+        block_hash=row.block_hash,
+        tx_index=row.tx_index,
+        log_index=row.log_index,
+        address=row.address,
+        event=name,
+        arguments=arguments,
+        claimed=row.claimed,
+        timestamp=row.timestamp,
+        proven=row.proven,
+    )
+
+
+def _unclaimed(row: Row[Any]) -> tuple[str, Mapping[str, Any]]:
+    """What a log says that nobody vouches for, if it says anything."""
+    log = Log(
+        address=row.address,
+        topics=tuple(bytes_from_hex(topic) for topic in row.arguments["topics"]),
+        data=bytes_from_hex(row.arguments["data"]),
+        block_number=row.block_number,
+        block_hash=row.block_hash,
+        tx_hash=row.tx_hash,
+        tx_index=row.tx_index,
+        log_index=row.log_index,
+    )
+    event = decode_log(log)
+    if event is None:  # its topic was ours when it was read
+        return "", row.arguments
+    return event.type.name, event.json_arguments()
 
 
 def _payment(row: Row[Any]) -> PaymentFact:

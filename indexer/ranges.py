@@ -5,8 +5,8 @@ from typing import Self
 
 from indexer.chain.types import BlockNumber
 
-LOGS_PER_ANSWER = 5_000
-"""Common providers refuse answers above 10,000 logs; half leaves room for a denser next range."""
+LOGS_PER_ANSWER = 7_500
+"""Common providers refuse answers above 10,000 logs; the rest is room for a denser next range."""
 GROWTH_MAX = 4
 
 
@@ -33,6 +33,11 @@ class RangeSize:
     def after_refusal(self) -> Self | None:
         """Half as many; None when one block was already refused."""
         return None if self.blocks == 1 else self._of(self.blocks // 2)
+
+    def capped(self, blocks: int) -> Self:
+        """No wider than a node accepts, from now on."""
+        blocks_max = max(1, min(self.blocks_max, blocks))
+        return replace(self, blocks=min(self.blocks, blocks_max), blocks_max=blocks_max)
 
     def span(self, low: BlockNumber, target: BlockNumber) -> BlockNumber:
         """Last block of the range that starts at ``low`` and ends at ``target`` at the latest."""

@@ -1,105 +1,66 @@
 """Undo blocks that are no longer canonical, and keep what vanished as evidence.
 
 Nothing is undone before its replacement is read and verified; undo and replacement commit together.
+Every statement works on a set of rows: what a stalled chain may undo is a day of blocks.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import ARRAY, Connection, Row, Table, any_, delete, insert, literal, select, update
-
-from indexer.chain.source import BlockSource
-from indexer.chain.types import (
-    Address,
-    BlockHash,
-    BlockNumber,
-    BlockStamp,
-    ChainId,
-    PaymentId,
-    to_hex,
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
 )
-from indexer.db.columns import ADDRESS
-from indexer.errors import ChainContradiction
-from indexer.projections.payments import PaymentKey
+
+from indexer.announcing import announce
+from indexer.chain.types import BlockNumber, BlockStamp, ChainId
+from indexer.cursor import reset_cursor
+from indexer.events import CAMPAIGN_CREATED, TREASURY_DEPLOYED
+from indexer.finality import candidate
+from indexer.ledger import cut
+from indexer.projections.undo import undo_projections
 from indexer.tables import (
     blocks,
-    campaigns,
+    details,
     logs,
+    orphans,
     payments_confirmed,
     payments_created,
-    payments_ended,
-    ranges,
     reorgs,
-    surplus_sweeps,
     token_transfers,
-    treasuries,
-)
-from indexer.verify import check_header
-
-PAYMENT_FACTS: tuple[tuple[str, Table], ...] = (
-    ("created", payments_created),
-    ("confirmed", payments_confirmed),
-    ("ended", payments_ended),
+    unclaimed_logs,
 )
 
-_UINT256_COLUMNS = ("amount", "expiration")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
-    """A block we hold as canonical."""
-
-    number: BlockNumber
-    hash: BlockHash
-
-
-def stored_blocks(
-    connection: Connection, chain_id: ChainId, *, above: BlockNumber
-) -> list[StoredBlock]:
-    """Blocks held above a height, highest first."""
-    rows = connection.execute(
-        select(blocks.c.number, blocks.c.hash)
-        .where(blocks.c.chain_id == chain_id, blocks.c.number > above)
-        .order_by(blocks.c.number.desc())
-    )
-    return [StoredBlock(row.number, row.hash) for row in rows]
-
-
-def find_ancestor(source: BlockSource, stored: Sequence[StoredBlock]) -> StoredBlock | None:
-    """The highest stored block that the node also holds; None when it contradicts every one.
-
-    A height that the node does not have contradicts nothing: it may lag.
-
-    Args:
-        source: Where to ask.
-        stored: Highest first.
-
-    Raises:
-        ChainContradiction: No stored hash is contradicted after all: the node wavers.
-    """
-    contradicted = False
-    for block in stored:
-        header = source.block_by_number(block.number)
-        if header is None:
-            continue
-        check_header(header, at=block.number)
-        if header.hash == block.hash:
-            if not contradicted:
-                raise ChainContradiction(
-                    f"{source.provider} contradicted a stored block and then agreed with it"
-                )
-            return block
-        contradicted = True
-    if not contradicted:
-        raise ChainContradiction(f"{source.provider} holds none of the stored blocks")
-    return None
+EVIDENCE: tuple[Table, ...] = (payments_created, payments_confirmed, token_transfers, logs)
+"""Tables whose rows are kept as orphans when their block is undone: what was once said of money."""
+_ORPHAN_COLUMNS = (
+    "reorg_id",
+    "chain_id",
+    "fact",
+    "block_number",
+    "block_hash",
+    "log_index",
+    "ordinal",
+    "values",
+)
 
 
 def undo_blocks(
     connection: Connection, chain_id: ChainId, *, ancestor: BlockNumber, tip: BlockStamp
-) -> set[PaymentKey]:
-    """Delete every row above ``ancestor`` and record what vanished.
+) -> int:
+    """Delete every row above ``ancestor`` and record what vanished; the cursor is the caller's.
+
+    What a contract said before the block that made it known is believed no longer if that block
+    goes; it stands unclaimed again.
 
     Args:
         connection: In the transaction that also writes the replacement.
@@ -108,98 +69,127 @@ def undo_blocks(
         tip: Where the cursor stood; part of the record.
 
     Returns:
-        Payments whose facts changed: rebuild their projection in the same transaction.
+        Id of the record in ``chain.reorgs``; the orphans name it.
     """
-    orphaned = [
-        (fact, row)
-        for fact, table in PAYMENT_FACTS
-        for row in _delete_above(connection, table, chain_id, ancestor)
-    ]
-    unknown = [row.treasury for row in _delete_above(connection, treasuries, chain_id, ancestor)]
-    forgotten = [row.campaign for row in _delete_above(connection, campaigns, chain_id, ancestor)]
-    for table in (token_transfers, surplus_sweeps, logs):
-        _delete_above(connection, table, chain_id, ancestor)
-    orphaned += _unclaim(connection, chain_id, treasuries_gone=unknown, campaigns_gone=forgotten)
+    reorg_id = _record_reorg(connection, chain_id, ancestor=ancestor, tip=tip)
+    if _makes_contracts_unknown(connection, chain_id, ancestor):
+        _unclaim(connection, chain_id, ancestor, reorg_id)
+    for table in EVIDENCE:
+        move_to_orphans(connection, table, _above(table, chain_id, ancestor), reorg_id)
+    for table in (details, unclaimed_logs):
+        connection.execute(delete(table).where(_above(table, chain_id, ancestor)))
+    undo_projections(connection, chain_id, ancestor)
+    cut(connection, chain_id, ancestor)
     connection.execute(
         delete(blocks).where(blocks.c.chain_id == chain_id, blocks.c.number > ancestor)
     )
-    connection.execute(delete(ranges).where(ranges.c.chain_id == chain_id, ranges.c.low > ancestor))
-    connection.execute(
-        update(ranges)
-        .where(ranges.c.chain_id == chain_id, ranges.c.high > ancestor)
-        .values(high=ancestor)
+    announce(
+        connection,
+        chain_id,
+        action="removed",
+        low=BlockNumber(ancestor + 1),
+        high=tip.number,
+        reorg_id=reorg_id,
     )
-    connection.execute(
-        insert(reorgs).values(
-            chain_id=chain_id,
-            ancestor_number=ancestor,
-            orphaned_tip_number=tip.number,
-            orphaned_tip_hash=tip.hash,
-            orphaned_facts=[_evidence(fact, row) for fact, row in orphaned],
-        )
-    )
-    return {(row.treasury, PaymentId(row.payment_id)) for _, row in orphaned}
+    return reorg_id
 
 
-def _delete_above(
-    connection: Connection, table: Table, chain_id: ChainId, ancestor: BlockNumber
-) -> Sequence[Row[Any]]:
-    return connection.execute(
-        delete(table)
-        .where(table.c.chain_id == chain_id, table.c.block_number > ancestor)
-        .returning(table)
-    ).all()
+def rewind_to(
+    connection: Connection, chain_id: ChainId, *, number: BlockNumber, tip: BlockStamp
+) -> BlockStamp | None:
+    """Undo what stands above a height without replacing it, and put the cursor down.
+
+    Args:
+        connection: In a transaction; the caller holds the chain's writer lock, and answers for a
+            height below the finalized mark, which stays where it is.
+        chain_id: The chain.
+        number: Height above which nothing stays.
+        tip: Where the cursor stands.
+
+    Returns:
+        Where the cursor stands now: the highest stored block at or below the height; None when
+        there is none, and following starts anew.
+    """
+    to = candidate(connection, chain_id, height=number)
+    ancestor = BlockNumber(number if to is None else to.number)
+    undo_blocks(connection, chain_id, ancestor=ancestor, tip=tip)
+    reset_cursor(connection, chain_id, to)
+    return to
+
+
+def _record_reorg(
+    connection: Connection, chain_id: ChainId, *, ancestor: BlockNumber, tip: BlockStamp
+) -> int:
+    return int(
+        connection.execute(
+            insert(reorgs)
+            .values(
+                chain_id=chain_id,
+                ancestor_number=ancestor,
+                orphaned_tip_number=tip.number,
+                orphaned_tip_hash=tip.hash,
+            )
+            .returning(reorgs.c.id)
+        ).scalar_one()
+    )
+
+
+def _above(table: Table, chain_id: ChainId, ancestor: BlockNumber) -> ColumnElement[bool]:
+    return and_(table.c.chain_id == chain_id, table.c.block_number > ancestor)
+
+
+def _makes_contracts_unknown(
+    connection: Connection, chain_id: ChainId, ancestor: BlockNumber
+) -> bool:
+    """Whether an event that made a contract known is about to go."""
+    found = select(logs.c.block_number).where(
+        _above(logs, chain_id, ancestor),
+        logs.c.event.in_([CAMPAIGN_CREATED.name, TREASURY_DEPLOYED.name]),
+    )
+    return bool(connection.execute(select(found.exists())).scalar_one())
 
 
 def _unclaim(
-    connection: Connection,
-    chain_id: ChainId,
-    *,
-    treasuries_gone: Sequence[Address],
-    campaigns_gone: Sequence[Address],
-) -> list[tuple[str, Row[Any]]]:
-    """Take back what was believed only because a contract was known that no longer is.
-
-    Its older logs stay, unclaimed, as they were before it became known.
-    """
-    gone = [*treasuries_gone, *campaigns_gone]
-    if not gone:
-        return []
-    connection.execute(
-        update(logs)
-        .where(logs.c.chain_id == chain_id, _one_of(logs, "address", gone))
-        .values(claimed=False)
+    connection: Connection, chain_id: ChainId, ancestor: BlockNumber, reorg_id: int
+) -> None:
+    """Take back what stays on the chain but was claimed by a block that goes."""
+    claimed = and_(
+        unclaimed_logs.c.chain_id == chain_id,
+        unclaimed_logs.c.claimed_block > ancestor,
+        unclaimed_logs.c.block_number <= ancestor,
     )
-    _delete_of(connection, surplus_sweeps, chain_id, treasuries_gone)
-    return [
-        (fact, row)
-        for fact, table in PAYMENT_FACTS
-        for row in _delete_of(connection, table, chain_id, treasuries_gone)
-    ]
-
-
-def _delete_of(
-    connection: Connection, table: Table, chain_id: ChainId, treasuries_gone: Sequence[Address]
-) -> Sequence[Row[Any]]:
-    return connection.execute(
-        delete(table)
-        .where(table.c.chain_id == chain_id, _one_of(table, "treasury", treasuries_gone))
-        .returning(table)
-    ).all()
-
-
-def _one_of(table: Table, name: str, addresses: Iterable[Address]) -> Any:  # noqa: ANN401 - SQL
-    return table.c[name] == any_(literal(list(addresses), ARRAY(ADDRESS)))
-
-
-def _evidence(fact: str, row: Row[Any]) -> dict[str, Any]:
-    """A vanished payment fact for JSON: bytes as hex, amounts as decimal strings."""
-    seen: dict[str, Any] = {"fact": fact}
-    for name, value in row._mapping.items():  # noqa: SLF001 - SQLAlchemy's public name for it
-        if isinstance(value, bytes):
-            seen[name] = to_hex(value)
-        elif name in _UINT256_COLUMNS and value is not None:
-            seen[name] = str(value)
+    for table in (*EVIDENCE, details):
+        gone = and_(
+            claimed,
+            table.c.chain_id == unclaimed_logs.c.chain_id,
+            table.c.block_number == unclaimed_logs.c.block_number,
+            table.c.log_index == unclaimed_logs.c.log_index,
+        )
+        if table is details:
+            connection.execute(delete(table).where(gone))
         else:
-            seen[name] = value
-    return seen
+            move_to_orphans(connection, table, gone, reorg_id)
+    connection.execute(update(unclaimed_logs).where(claimed).values(claimed_block=None))
+
+
+def move_to_orphans(
+    connection: Connection, table: Table, gone: ColumnElement[bool], reorg_id: int
+) -> None:
+    """Delete rows and keep each as JSON, in one statement."""
+    moved = delete(table).where(gone).returning(*table.c).cte("moved")
+    ordinal = moved.c.ordinal if "ordinal" in table.c else literal(0, Integer)
+    connection.execute(
+        insert(orphans).from_select(
+            _ORPHAN_COLUMNS,
+            select(
+                literal(reorg_id, BigInteger),
+                moved.c.chain_id,
+                literal(table.name, Text),
+                moved.c.block_number,
+                moved.c.block_hash,
+                moved.c.log_index,
+                ordinal,
+                func.to_jsonb(literal_column("moved")),
+            ),
+        )
+    )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -87,6 +87,15 @@ class ChainSettings(ProcessSettings):
         description="JSON-RPC URLs of that chain, comma-separated.",
         validation_alias="LASTRO_RPC_URLS",
     )
+    rpc_requests_per_s: float | None = Field(
+        None,
+        ge=0,
+        description=(
+            "Calls a second that each RPC provider grants, those in batches included; 0 for any. "
+            "Empty: 25, and any on a local network."
+        ),
+        validation_alias="LASTRO_RPC_REQUESTS_PER_S",
+    )
     deployments_dir: Path = Field(
         description="Directory of <network>.json deployment records.",
         validation_alias="LASTRO_DEPLOYMENTS_DIR",
@@ -97,10 +106,22 @@ class ChainSettings(ProcessSettings):
         """The network this process works on."""
         return network_by_name(self.chain)
 
+    @property
+    def rpc_calls_per_s(self) -> float:
+        """The budget of each RPC provider; 0 for any."""
+        given = self.rpc_requests_per_s
+        return self.network.rpc_calls_per_s if given is None else given
+
 
 class IndexerSettings(ChainSettings):
     """The indexer of one chain."""
 
+    rpc_ws_url: str | None = Field(
+        None,
+        pattern="^wss?://",
+        description="WebSocket URL that announces new heads; empty polls for them.",
+        validation_alias="LASTRO_RPC_WS_URL",
+    )
     poll_interval_s: float = Field(
         0.25,
         gt=0,
@@ -112,8 +133,20 @@ class IndexerSettings(ChainSettings):
         0,
         ge=0,
         le=65535,
-        description="Port of /livez and /readyz; 0 serves none.",
+        description="Port of /livez, /readyz, /status and /metrics; 0 serves none.",
         validation_alias="LASTRO_INDEXER_PORT",
+    )
+    history: Literal["listed", "checked", "proven"] = Field(
+        "listed",
+        description="How far old blocks are verified while they are first read; see operations.",
+        validation_alias="LASTRO_INDEXER_HISTORY",
+    )
+    audit_hour: int = Field(
+        4,
+        ge=0,
+        le=23,
+        description="Hour of the day, UTC, of the nightly audit against the contracts.",
+        validation_alias="LASTRO_INDEXER_AUDIT_HOUR",
     )
 
 

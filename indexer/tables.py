@@ -1,19 +1,23 @@
-"""Schema ``chain``: immutable facts keyed by block, projections rebuilt from them, and marks.
+"""Schema ``chain``: what the writer knows of each chain, and the facts it read there.
 
-Rules that hold for every table: rows of one block and the cursor that covers it commit together;
-a reorg deletes rows above the fork point in one transaction and keeps payment facts as orphans; no
-foreign key points here. A raw log is ``(chain_id, block_hash, log_index)``; a fact adds ``ordinal``
-because one ``PaymentBatchConfirmed`` is many confirmations.
+Rules that hold for every table of facts: rows of one block and the cursor that covers it commit
+together; a reorg deletes rows above the fork point in one transaction and keeps payment facts as
+orphans; no foreign key points here. A log is stated once: by the fact table of its event where
+that holds all of it, else by ``logs``; by ``unclaimed_logs`` while nobody we know vouches for it.
+Facts have no index but their key, which is the order they arrive in: what is looked up otherwise is
+found through the projections (``projection_tables``).
 """
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Identity,
     Index,
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -29,15 +33,43 @@ SCHEMA = "chain"
 
 
 def _position() -> tuple[Column[int], ...]:
-    """Where a fact stands on its chain; the first four columns of every fact."""
+    """Where a fact stands on its chain; the first columns of every fact."""
     return (
         Column("chain_id", BigInteger, nullable=False),
         Column("block_number", BigInteger, nullable=False),
-        Column("block_hash", HASH, nullable=False),
         Column("log_index", Integer, nullable=False),
+        Column("tx_index", Integer, nullable=False),
+        Column("block_hash", HASH, nullable=False),
         Column("tx_hash", HASH, nullable=False),
     )
 
+
+# One row per chain: the cursor (compare-and-set) and the finality marks, monotone and hash-checked.
+marks = Table(
+    "marks",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True),
+    Column("network", Text, nullable=False),
+    Column("first_block", BigInteger, nullable=False),
+    Column("genesis_hash", HASH),  # of the chain these rows are of: an id can be used again
+    Column("head_number", BigInteger),  # newest block the node reported
+    # The writer's cursor: facts are committed up to here. Ahead of "indexed" in a backfill only.
+    Column("fetched_number", BigInteger),
+    Column("fetched_hash", HASH),
+    Column("fetched_timestamp", UTC_TIME),
+    # What readers may rely on: facts and every projection are complete up to here.
+    Column("indexed_number", BigInteger),
+    Column("indexed_hash", HASH),
+    Column("indexed_timestamp", UTC_TIME),
+    Column("safe_number", BigInteger),  # the node's "safe" tag, for display
+    Column("finalized_number", BigInteger),  # never above indexed_number, never falls
+    Column("finalized_hash", HASH),
+    Column("finalized_timestamp", UTC_TIME),
+    Column("totals_number", BigInteger),  # daily_totals holds what is final up to here
+    Column("degraded_reason", Text),  # set when a finalized hash changed: the writer has halted
+    Column("updated_at", UTC_TIME, nullable=False, server_default=func.now()),
+    schema=SCHEMA,
+)
 
 # Canonical blocks: every one above the finalized mark, and below it those that hold our logs.
 blocks = Table(
@@ -49,87 +81,29 @@ blocks = Table(
     Column("parent_hash", HASH, nullable=False),
     Column("timestamp", UTC_TIME, nullable=False),
     Column("receipts_root", HASH, nullable=False),
-    Column("logs_count", Integer, nullable=False),
+    Column("logs_count", Integer, nullable=False),  # logs we kept, claimed or not
     Column("proven", Boolean, nullable=False),  # receipts root recomputed from receipts
     PrimaryKeyConstraint("chain_id", "number"),
     UniqueConstraint("chain_id", "hash"),
+    Index("ix_blocks_unproven", "chain_id", "number", postgresql_where=text("NOT proven")),
     schema=SCHEMA,
 )
 
-# The ledger of what was read: "complete up to" is its first hole.
-# state: fetched < cross_checked < proven.
+# The ledger of what was read, per set of topics: "complete up to" is its first hole. Rows of one
+# filter never overlap. state: fetched < cross_checked < proven.
 ranges = Table(
     "ranges",
     metadata,
     Column("chain_id", BigInteger, nullable=False),
+    Column("filter", Text, nullable=False),  # events.FILTER_ID: which topics were asked for
     Column("low", BigInteger, nullable=False),
     Column("high", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    PrimaryKeyConstraint("chain_id", "low"),
-    schema=SCHEMA,
-)
-
-# One row per chain: the cursor (compare-and-set) and the finality marks, monotone and hash-checked.
-marks = Table(
-    "marks",
-    metadata,
-    Column("chain_id", BigInteger, primary_key=True),
-    Column("network", Text, nullable=False),
-    Column("first_block", BigInteger, nullable=False),
-    Column("genesis_hash", HASH),  # of the chain these rows are of: an id can be used again
-    Column("head_number", BigInteger),  # newest block the node reported
-    Column("indexed_number", BigInteger),  # facts are complete up to here
-    Column("indexed_hash", HASH),
-    Column("indexed_timestamp", UTC_TIME),
-    Column("finalized_number", BigInteger),  # never above indexed_number, never falls
-    Column("finalized_hash", HASH),
-    Column("finalized_timestamp", UTC_TIME),
-    Column("degraded_reason", Text),  # set when a finalized hash changed: the writer has halted
-    Column("updated_at", UTC_TIME, nullable=False, server_default=func.now()),
-    schema=SCHEMA,
-)
-
-logs = Table(
-    "logs",
-    metadata,
-    *_position(),
-    Column("tx_index", Integer, nullable=False),
-    Column("address", ADDRESS, nullable=False),
-    Column("event", Text, nullable=False),  # decoded event name
-    Column("arguments", JSONB, nullable=False),  # integers as decimal strings, bytes as 0x hex
-    Column("claimed", Boolean, nullable=False),  # False: our topic from a contract we do not know
-    # The log itself, so that what it says can be read again without asking a node.
-    Column("topics", LargeBinary, nullable=False, server_default=""),  # 32 bytes each, joined
-    Column("data", LargeBinary, nullable=False, server_default=""),
-    PrimaryKeyConstraint("chain_id", "block_hash", "log_index"),
-    Index("ix_logs_tx", "chain_id", "tx_hash"),
-    Index("ix_logs_block", "chain_id", "block_number"),
-    Index("ix_logs_address", "chain_id", "address"),
-    schema=SCHEMA,
-)
-
-campaigns = Table(
-    "campaigns",
-    metadata,
-    *_position(),
-    Column("campaign", ADDRESS, nullable=False),
-    Column("identifier_hash", HASH, nullable=False),
-    PrimaryKeyConstraint("chain_id", "campaign"),
-    UniqueConstraint("chain_id", "identifier_hash"),
-    schema=SCHEMA,
-)
-
-treasuries = Table(
-    "treasuries",
-    metadata,
-    *_position(),
-    Column("treasury", ADDRESS, nullable=False),
-    Column("campaign", ADDRESS, nullable=False),
-    Column("platform_hash", HASH, nullable=False),
-    Column("implementation_id", UINT256, nullable=False),
-    PrimaryKeyConstraint("chain_id", "treasury"),
-    UniqueConstraint("chain_id", "campaign", "platform_hash"),
+    Column("provider", Text, nullable=False),  # who served it
+    Column("headers_linked", Boolean, nullable=False),  # every header hashed, linked, bloom agrees
+    Column("digest", HASH),  # of the logs read, to compare with another provider's; null: proven
+    Column("confirmed_by", Text),  # the provider whose digest was the same
+    PrimaryKeyConstraint("chain_id", "filter", "low"),
     schema=SCHEMA,
 )
 
@@ -139,24 +113,16 @@ payments_created = Table(
     *_position(),
     Column("treasury", ADDRESS, nullable=False),
     Column("payment_id", HASH, nullable=False),  # a crypto payment's is its key
-    Column("announced_id", HASH),  # of a crypto payment: the id that its buyer paid under
+    Column("announced_id", HASH, nullable=False),  # as the event names it
     Column("buyer", ADDRESS, nullable=False),
     Column("buyer_id", HASH, nullable=False),
     Column("item_id", HASH, nullable=False),
-    Column("token", ADDRESS, nullable=False),
+    Column("token", ADDRESS, nullable=False),  # zero: the one token of an older treasury
     Column("amount", UINT256, nullable=False),  # token base units
     Column("expiration", UINT256, nullable=False),  # unix seconds; 0 = never
     Column("is_crypto", Boolean, nullable=False),
-    PrimaryKeyConstraint("chain_id", "block_hash", "log_index"),
-    Index("ix_payments_created_payment", "chain_id", "treasury", "payment_id"),
-    Index("ix_payments_created_block", "chain_id", "block_number"),
-    Index(
-        "ix_payments_created_announced",
-        "chain_id",
-        "treasury",
-        "announced_id",
-        postgresql_where=text("announced_id IS NOT NULL"),
-    ),
+    Column("abi_version", SmallInteger, nullable=False),
+    PrimaryKeyConstraint("chain_id", "block_number", "log_index"),
     schema=SCHEMA,
 )
 
@@ -167,24 +133,9 @@ payments_confirmed = Table(
     Column("ordinal", Integer, nullable=False),  # place in a PaymentBatchConfirmed, else 0
     Column("treasury", ADDRESS, nullable=False),
     Column("payment_id", HASH, nullable=False),
-    PrimaryKeyConstraint("chain_id", "block_hash", "log_index", "ordinal"),
-    Index("ix_payments_confirmed_payment", "chain_id", "treasury", "payment_id"),
-    Index("ix_payments_confirmed_block", "chain_id", "block_number"),
-    schema=SCHEMA,
-)
-
-payments_ended = Table(
-    "payments_ended",
-    metadata,
-    *_position(),
-    Column("treasury", ADDRESS, nullable=False),
-    Column("payment_id", HASH, nullable=False),  # what it ends; the event may name it otherwise
-    Column("outcome", Text, nullable=False),  # cancelled | refunded
-    Column("amount", UINT256),  # refunded base units
-    Column("claimer", ADDRESS),
-    PrimaryKeyConstraint("chain_id", "block_hash", "log_index"),
-    Index("ix_payments_ended_payment", "chain_id", "treasury", "payment_id"),
-    Index("ix_payments_ended_block", "chain_id", "block_number"),
+    # PaymentConfirmed, PaymentBatchConfirmed, or PaymentCreated of a crypto payment
+    Column("event", Text, nullable=False),
+    PrimaryKeyConstraint("chain_id", "block_number", "log_index", "ordinal"),
     schema=SCHEMA,
 )
 
@@ -197,67 +148,157 @@ token_transfers = Table(
     Column("sender", ADDRESS, nullable=False),
     Column("recipient", ADDRESS, nullable=False),
     Column("amount", UINT256, nullable=False),
-    PrimaryKeyConstraint("chain_id", "block_hash", "log_index"),
+    PrimaryKeyConstraint("chain_id", "block_number", "log_index"),
     Index("ix_token_transfers_recipient", "chain_id", "recipient"),
     Index("ix_token_transfers_sender", "chain_id", "sender"),
-    Index("ix_token_transfers_block", "chain_id", "block_number"),
     schema=SCHEMA,
 )
 
-# Tokens that a platform took back from a treasury because nothing claimed them.
-surplus_sweeps = Table(
-    "surplus_sweeps",
+# Every other event of a contract we know, decoded, and the log itself.
+logs = Table(
+    "logs",
     metadata,
     *_position(),
-    Column("treasury", ADDRESS, nullable=False),
-    Column("token", ADDRESS, nullable=False),
-    Column("recipient", ADDRESS, nullable=False),
-    Column("amount", UINT256, nullable=False),
-    PrimaryKeyConstraint("chain_id", "block_hash", "log_index"),
-    Index("ix_surplus_sweeps_treasury", "chain_id", "treasury"),
-    Index("ix_surplus_sweeps_block", "chain_id", "block_number"),
+    Column("address", ADDRESS, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("abi_version", SmallInteger, nullable=False),
+    Column("arguments", JSONB, nullable=False),  # integers as decimal strings, bytes as 0x hex
+    Column("topics", LargeBinary, nullable=False),  # 32 bytes each, joined
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("chain_id", "block_number", "log_index"),
+    Index("ix_logs_address", "chain_id", "address"),
+    Index("ix_logs_event", "chain_id", "event", "block_number"),
     schema=SCHEMA,
 )
 
-# Projection: the present life of every payment, rebuilt from the facts above for touched ids.
-payments = Table(
-    "payments",
+# Our topics from contracts we do not know, or with rubbish behind them. A contract that becomes
+# known later claims its own from here, so that nothing is read from the chain twice.
+unclaimed_logs = Table(
+    "unclaimed_logs",
+    metadata,
+    *_position(),
+    Column("address", ADDRESS, nullable=False),
+    Column("topics", LargeBinary, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("claimed_block", BigInteger),  # the block that made its contract known
+    PrimaryKeyConstraint("chain_id", "block_number", "log_index"),
+    Index("ix_unclaimed_logs_address", "chain_id", "address"),
+    schema=SCHEMA,
+)
+
+# What events do not carry, found in calldata or read from the contract at that block.
+details = Table(
+    "details",
     metadata,
     Column("chain_id", BigInteger, nullable=False),
-    Column("treasury", ADDRESS, nullable=False),
-    Column("payment_id", HASH, nullable=False),  # a crypto payment's is its key
-    Column("life", Integer, nullable=False),  # a cancelled or refunded id can be created again
-    Column("state", Text, nullable=False),  # created | confirmed | cancelled | refunded
-    Column("buyer_id", HASH, nullable=False),
-    Column("item_id", HASH, nullable=False),
-    Column("token", ADDRESS, nullable=False),
-    Column("amount", UINT256, nullable=False),
-    Column("expiration", UINT256, nullable=False),
-    Column("created_block", BigInteger, nullable=False),
-    Column("created_tx", HASH, nullable=False),
-    Column("confirmed_block", BigInteger),
-    Column("confirmed_block_hash", HASH),
-    Column("confirmed_tx", HASH),
-    Column("confirmed_log_index", Integer),
-    Column("confirmed_ordinal", Integer),
-    Column("confirmed_at", UTC_TIME),
-    Column("confirmed_proven", Boolean),  # that block's receipts root was recomputed
-    PrimaryKeyConstraint("chain_id", "treasury", "payment_id"),
-    Index("ix_payments_confirmed_at", "chain_id", "confirmed_block"),
-    Index("ix_payments_payment_id", "payment_id"),
+    Column("block_number", BigInteger, nullable=False),
+    Column("log_index", Integer, nullable=False),  # of the fact it belongs to
+    Column("ordinal", Integer, nullable=False),
+    Column("kind", Text, nullable=False),  # line_items | buyer | campaign_settings
+    Column("block_hash", HASH, nullable=False),
+    Column("source", Text, nullable=False),  # calldata | read | event | unavailable
+    Column("arguments", JSONB, nullable=False),  # as in logs
+    PrimaryKeyConstraint("chain_id", "block_number", "log_index", "ordinal", "kind"),
     schema=SCHEMA,
 )
 
-# One row per rewind, with the payment facts that vanished: evidence that they were once seen.
+# One row per rewind; what vanished with it stands in orphans.
 reorgs = Table(
     "reorgs",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("chain_id", BigInteger, nullable=False),
     Column("ancestor_number", BigInteger, nullable=False),
     Column("orphaned_tip_number", BigInteger, nullable=False),
     Column("orphaned_tip_hash", HASH, nullable=False),
-    Column("orphaned_facts", JSONB, nullable=False),
     Column("seen_at", UTC_TIME, nullable=False, server_default=func.now()),
+    schema=SCHEMA,
+)
+
+# Facts of blocks that are no longer canonical: evidence that they were once seen.
+orphans = Table(
+    "orphans",
+    metadata,
+    Column("reorg_id", BigInteger, nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("fact", Text, nullable=False),  # name of the table it stood in
+    Column("block_number", BigInteger, nullable=False),
+    Column("block_hash", HASH, nullable=False),
+    Column("log_index", Integer, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("values", JSONB, nullable=False),  # the row: bytes as \x hex, integers as numbers
+    PrimaryKeyConstraint("reorg_id", "fact", "block_number", "log_index", "ordinal"),
+    schema=SCHEMA,
+)
+
+# What changed, in order, for consumers: blocks low to high were added or removed. A consumer reads
+# the facts of an added range from the fact tables and those of a removed one from orphans.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),  # added | removed | amended
+    Column("low", BigInteger, nullable=False),
+    Column("high", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),  # 1 + removals on this chain so far
+    Column("reorg_id", BigInteger),  # of a removal
+    Column("written_at", UTC_TIME, nullable=False, server_default=func.now()),
+    Index("ix_outbox_chain", "chain_id", "id"),
+    schema=SCHEMA,
+)
+
+# How far a consumer has been told: which changes it knows of, and the last fact it holds.
+outbox_cursors = Table(
+    "outbox_cursors",
+    metadata,
+    Column("consumer", Text, nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("delivery", Text, nullable=False),  # latest | finalized
+    Column("outbox_id", BigInteger, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("log_index", Integer, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("rank", SmallInteger, nullable=False),  # of the fact's table, in outbox.FACTS
+    PrimaryKeyConstraint("consumer", "chain_id", "delivery"),
+    schema=SCHEMA,
+)
+
+# Checks that a provider's answers failed; its truth score counts them.
+provider_findings = Table(
+    "provider_findings",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("low", BigInteger),
+    Column("high", BigInteger),
+    Column("detail", Text, nullable=False),
+    Column("seen_at", UTC_TIME, nullable=False, server_default=func.now()),
+    Index("ix_provider_findings_provider", "chain_id", "provider", "seen_at"),
+    schema=SCHEMA,
+)
+
+# Indexed totals against the contract's own getters at a finalized block.
+audits = Table(
+    "audits",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("treasury", ADDRESS, nullable=False),
+    Column("block_number", BigInteger, nullable=False),
+    Column("getter", Text, nullable=False),
+    Column("verdict", Text, nullable=False),  # equal | different | not_comparable
+    Column("indexed", UINT256),
+    Column("onchain", UINT256),
+    Column("reason", Text),
+    Column("ran_at", UTC_TIME, nullable=False, server_default=func.now()),
+    Index(
+        "ix_audits_different",
+        "chain_id",
+        "ran_at",
+        postgresql_where=text("verdict = 'different'"),
+    ),
     schema=SCHEMA,
 )

@@ -6,12 +6,13 @@ The connection comes from ``migrations.run``; Alembic's own configuration holds 
 from alembic import context
 from sqlalchemy.schema import SchemaItem
 
+import indexer.projection_tables
 import indexer.tables
 import offchain.tables
 import settlement.tables
 from indexer.db.base import SCHEMAS, metadata
 
-_OWNED = (indexer.tables, settlement.tables, offchain.tables)
+_OWNED = (indexer.tables, indexer.projection_tables, settlement.tables, offchain.tables)
 
 
 def _include(item: SchemaItem, _name: str | None, kind: str, *_rest: object) -> bool:

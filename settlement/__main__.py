@@ -88,7 +88,7 @@ def _open_lane(settings: SettlementSettings, stop: Event) -> Lane | None:
             f"{deployment.network} is {to_checksum(deployment.platform.admin)}: check "
             "LASTRO_SIGNER_KEYSTORE"
         )
-    reader = ChainReader(settings.rpc_urls)
+    reader = ChainReader(settings.rpc_urls, calls_per_s=settings.rpc_calls_per_s)
     while not stop.is_set():
         try:
             check_chain_id(reader, settings.network)

@@ -87,8 +87,12 @@ def _advance(lane: Lane, head: Head, row: AnyRow) -> int:
 
 
 def _view(connection: Connection, lane: Lane, row: AnyRow, terms: _Terms) -> CampaignView:
+    contracts = lane.deployment.contracts
     campaign = campaign_by_identifier(
-        connection, chain_id=lane.chain_id, identifier_hash=row.identifier_hash
+        connection,
+        chain_id=lane.chain_id,
+        factory=contracts.campaign_info_factory,
+        identifier_hash=row.identifier_hash,
     )
     treasury = (
         None
@@ -96,6 +100,7 @@ def _view(connection: Connection, lane: Lane, row: AnyRow, terms: _Terms) -> Cam
         else treasury_of_campaign(
             connection,
             chain_id=lane.chain_id,
+            factory=contracts.treasury_factory,
             campaign=campaign.campaign,
             platform_hash=lane.deployment.platform.hash,
         )

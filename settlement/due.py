@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 
 from indexer.chain.types import Address, ChainId
 from indexer.queries import PaymentFact, payments_by_id
-from indexer.tables import payments
+from indexer.views import payments
 from settlement.kinds import kind_named
 from settlement.lifecycle import FUNDING, RETRY_AFTER, TREASURY, Move, next_step, observed
 from settlement.tables import batches, campaigns, requests

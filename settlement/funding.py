@@ -13,7 +13,9 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
 from sqlalchemy.sql import Select
 
 from indexer.chain.types import Address, BlockNumber, ChainId, TokenAmount
-from indexer.tables import payments_created, surplus_sweeps, token_transfers
+from indexer.projection_tables import payment_lives
+from indexer.tables import token_transfers
+from indexer.views import surplus_sweeps
 from settlement.lifecycle import STRIKES_ALONE
 from settlement.tables import attempts, batch_items, batches, nonce_slots, requests
 from settlement.types import CONFIRMING, FUND, BatchKind, DueRequest
@@ -112,11 +114,11 @@ def headroom(
     # A crypto payment brings its tokens and claims them in one transaction.
     brought = _sum(
         connection,
-        select(func.sum(payments_created.c.amount)).where(
-            payments_created.c.chain_id == chain_id,
-            payments_created.c.treasury == treasury,
-            payments_created.c.token == token,
-            payments_created.c.is_crypto,
+        select(func.sum(payment_lives.c.amount)).where(
+            payment_lives.c.chain_id == chain_id,
+            payment_lives.c.treasury == treasury,
+            payment_lives.c.token == token,
+            payment_lives.c.is_crypto,
         ),
     )
     swept = _sum(

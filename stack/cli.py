@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from indexer.errors import ConfigurationError, LastroError
-from stack import operations
+from indexer.telemetry import configure_logging
+from stack import indexer_cli, operations
 from stack.settings import StackSettings
 
 EXIT_FAILED = 1
@@ -35,7 +36,7 @@ notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
 config = typer.Typer(no_args_is_help=True, help="Settings of every process.")
 app.add_typer(config, name="config")
-app.add_typer(operations.indexer, name="indexer")
+app.add_typer(indexer_cli.app, name="indexer")
 app.add_typer(operations.settlement, name="settlement")
 app.add_typer(operations.ledger, name="ledger")
 app.add_typer(operations.proof, name="proof")
@@ -201,6 +202,11 @@ def _interrupt(_signal: int, _frame: object) -> NoReturn:
 
 def main() -> None:
     """Run the command line; every failure ends in one message and a meaning exit code."""
+    configure_logging(
+        process="lastro",
+        log_format="console" if sys.stderr.isatty() else "json",
+        level=os.environ.get("LASTRO_LOG_LEVEL") or "INFO",
+    )
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:

@@ -1,11 +1,9 @@
 """Commands for operators and auditors: what settlement, the ledger and the chains hold now."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
@@ -15,11 +13,9 @@ from sqlalchemy import Connection
 
 from indexer.chain.networks import network_by_name
 from indexer.chain.types import PaymentId, TxHash, address_from_hex, hash_from_hex
-from indexer.db.base import ROLES
-from indexer.db.session import open_engine, require_answer
 from indexer.errors import ConfigurationError
-from migrations.run import require_current
-from stack.settings import StackSettings
+from stack.answers import show
+from stack.chain_access import opened
 from stack.topology import NETWORKS
 
 T = TypeVar("T")
@@ -29,7 +25,6 @@ OWN_NETWORKS = tuple(network.name for network in NETWORKS)
 
 settlement = typer.Typer(no_args_is_help=True, help="What is owed to the chains.")
 ledger = typer.Typer(no_args_is_help=True, help="The double-entry ledger.")
-indexer = typer.Typer(no_args_is_help=True, help="What was read from the chains.")
 proof = typer.Typer(no_args_is_help=True, help="Check a contribution without trusting Lastro.")
 
 Json = Annotated[bool, typer.Option("--json", help="Report as one JSON object on the last line.")]
@@ -45,7 +40,7 @@ def settlement_status(chain: Chain = OWN_NETWORKS[0], *, as_json: Json = False) 
 
     with _reading() as connection:
         counted = overview(connection, network_by_name(chain).chain_id)
-    _show(counted, as_json=as_json)
+    show(counted, as_json=as_json)
 
 
 @settlement.command("why")
@@ -57,7 +52,7 @@ def settlement_why(payment: str, *, as_json: Json = False) -> None:
         story = explain(connection, _payment_name(payment))
     if not story:
         raise ConfigurationError(f"settlement knows no payment {payment}")
-    _show({"story": story}, as_json=as_json)
+    show({"story": story}, as_json=as_json)
 
 
 @settlement.command("resume")
@@ -103,7 +98,7 @@ def ledger_trial_balance(*, as_json: Json = False) -> None:
         totals = trial_balance(connection)
     balanced = all(total.is_balanced for total in totals)
     if as_json:
-        _show(
+        show(
             {
                 "balanced": balanced,
                 "accounts": [asdict(account) for account in accounts],
@@ -121,26 +116,6 @@ def ledger_trial_balance(*, as_json: Json = False) -> None:
         console.print("the ledger balances" if balanced else "THE LEDGER DOES NOT BALANCE")
     if not balanced:
         raise typer.Exit(EXIT_FAILED)
-
-
-@indexer.command("status")
-def indexer_status(*, as_json: Json = False) -> None:
-    """Head, indexed and finalized block of every chain."""
-    from indexer.queries import read_marks
-
-    with _reading() as connection:
-        marks = {n.name: read_marks(connection, n.chain_id) for n in NETWORKS}
-    _show({name: mark and asdict(mark) for name, mark in marks.items()}, as_json=as_json)
-
-
-@indexer.command("resume")
-def indexer_resume(*, chain: Chain) -> None:
-    """Let a halted indexer start again, once its finalized block was checked with other nodes."""
-    from indexer.cursor import clear_degraded
-
-    with _writing("chain") as connection:
-        was = clear_degraded(connection, network_by_name(chain).chain_id)
-    _say_or_fail(was is not None, f"{chain} may go on; it had halted: {was}", "it had not halted")
 
 
 @proof.command("verify")
@@ -172,7 +147,7 @@ def proof_verify(
         ]
     proven = all(step.ok for _, step in steps)
     if as_json:
-        _show({"proven": proven, "steps": [{"tx": t, **asdict(s)} for t, s in steps]}, as_json=True)
+        show({"proven": proven, "steps": [{"tx": t, **asdict(s)} for t, s in steps]}, as_json=True)
     else:
         table = Table("", "transaction", "step", "what was found")
         for text, step in steps:
@@ -185,34 +160,16 @@ def proof_verify(
 
 @contextmanager
 def _reading() -> Iterator[Connection]:
-    """Read the database of the environment, or else of the running local stack."""
-    from stack.local import service_database_url
-
-    url = service_database_url(StackSettings.from_environment())
-    engine = open_engine(url, role=ROLES["api"], pool_size=1)
-    try:
-        require_answer(engine)
-        require_current(engine)
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    """Read the service's database."""
+    with opened("api") as engine, engine.connect() as connection:
+        yield connection
 
 
 @contextmanager
 def _writing(owner: str) -> Iterator[Connection]:
     """One transaction as the owner of a schema."""
-    from stack.local import service_database_url
-
-    url = service_database_url(StackSettings.from_environment())
-    engine = open_engine(url, role=ROLES[owner], pool_size=1)
-    try:
-        require_answer(engine)
-        require_current(engine)
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    with opened(owner) as engine, engine.begin() as connection:
+        yield connection
 
 
 def _parsed(parse: Callable[[str], T], text: str) -> T:
@@ -235,18 +192,3 @@ def _payment_name(text: str) -> UUID | bytes:
         raise ConfigurationError(
             f"{text!r} is neither a request id (a UUID) nor a payment id (0x and 64 digits)"
         ) from None
-
-
-def _show(value: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any JSON value
-    import json
-
-    indent = None if as_json else 2
-    sys.stdout.write(json.dumps(value, default=_plain, indent=indent) + "\n")
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)

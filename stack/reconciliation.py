@@ -17,7 +17,7 @@ from indexer.chain.rpc import ChainReader
 from indexer.chain.types import address_from_hex
 from indexer.db.session import open_engine
 from indexer.queries import read_marks
-from indexer.tables import payments
+from indexer.views import payments
 from offchain.gateways.crowdsplit_wire import METADATA_ATTEMPT
 from offchain.ledger.accounts import SUSPENSE, owed_to_campaign
 from offchain.ledger.balances import balance

@@ -92,6 +92,11 @@ class Topology:
             return str(self.settings.celo_rpc_url or f"http://{LOOPBACK}:{ports.celo}")
         return str(self.settings.polygon_rpc_url or f"http://{LOOPBACK}:{ports.polygon}")
 
+    def ws_url(self, network: Network) -> str:
+        """Where the node of one chain announces heads; empty for a node that is not ours."""
+        external = self.settings.celo_rpc_url if network is CELO else self.settings.polygon_rpc_url
+        return "" if external else self.rpc_url(network).replace("http", "ws", 1)
+
     @property
     def api_url(self) -> str:
         """The read API."""
@@ -233,6 +238,7 @@ class Topology:
             environment |= {
                 "LASTRO_CHAIN": network.name,
                 "LASTRO_RPC_URLS": self.rpc_url(network),
+                "LASTRO_RPC_WS_URL": self.ws_url(network),
             }
         log = self.directory / "logs" / f"{name}.log"
         return Program(name, (sys.executable, "-m", *module), environment, health(log))

@@ -16,7 +16,8 @@ from api.schemas.campaigns import Campaign, CampaignOnchain, Captured
 from api.tokens import TokenBook, fiat_amount
 from api.values import checksum_or_none, hex_or_none
 from indexer.chain.types import to_hex
-from indexer.tables import marks, treasuries
+from indexer.projection_tables import treasuries
+from indexer.tables import marks
 from offchain.tables import campaigns, payment_attempts, pledges
 from settlement.tables import campaigns as settlements
 

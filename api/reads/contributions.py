@@ -15,7 +15,8 @@ from api.schemas.contributions import Contribution, ContributionOnchain
 from api.tokens import TokenBook, fiat_amount
 from api.values import checksum, explorer_url, hex_or_none
 from indexer.chain.types import PaymentId, to_hex
-from indexer.tables import marks, payments
+from indexer.tables import marks
+from indexer.views import payments
 from offchain.tables import campaigns, payment_attempts, pledges
 from settlement.tables import requests
 

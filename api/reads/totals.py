@@ -11,7 +11,8 @@ from api.schemas.treasuries import PaymentCounts
 from api.tokens import TokenBook
 from api.values import checksum
 from indexer.chain.types import Address
-from indexer.tables import marks, payments
+from indexer.tables import marks
+from indexer.views import payments
 
 TreasuryKey = tuple[int, bytes]
 """Chain id and address."""

@@ -17,8 +17,8 @@ from api.values import (
     explorer_url,
     hex_or_none,
 )
-from indexer.chain.types import TxHash, to_hex
-from indexer.tables import blocks, logs
+from indexer.chain.types import ChainId, TxHash, to_hex
+from indexer.queries import TransactionEvent, events_of_transaction
 from settlement.tables import attempts, batch_items, batches, nonce_slots
 
 NATIVE_DECIMALS = 18
@@ -41,7 +41,10 @@ def find_transaction(
     snapshot: Snapshot, tx_hash: TxHash, chain_ids: Sequence[int]
 ) -> TransactionAnswer | None:
     """Read what is known of a transaction on the given chains; None when nothing is."""
-    found = _fetch_logs(snapshot, tx_hash, chain_ids)
+    # As many logs as a transaction can hold: its gas cap (EIP-7825) bounds them.
+    found = events_of_transaction(
+        snapshot.connection, chain_ids=[ChainId(one) for one in chain_ids], tx_hash=tx_hash
+    )
     ours = _fetch_attempt(snapshot, tx_hash, chain_ids)
     if ours is not None:
         chain_id = int(ours.chain_id)
@@ -68,27 +71,6 @@ def find_transaction(
         settlement=None if ours is None else _show_settlement(ours, tx_hash),
         as_of=snapshot.as_of([chain_id]),
     )
-
-
-# As many logs as a transaction can hold: its gas cap (EIP-7825) bounds them.
-def _fetch_logs(
-    snapshot: Snapshot, tx_hash: TxHash, chain_ids: Sequence[int]
-) -> Sequence[Row[Any]]:
-    return snapshot.connection.execute(
-        select(logs, blocks.c.timestamp, blocks.c.proven)
-        .select_from(
-            logs.outerjoin(
-                blocks,
-                and_(
-                    blocks.c.chain_id == logs.c.chain_id,
-                    blocks.c.number == logs.c.block_number,
-                    blocks.c.hash == logs.c.block_hash,
-                ),
-            )
-        )
-        .where(logs.c.chain_id.in_(chain_ids), logs.c.tx_hash == tx_hash)
-        .order_by(logs.c.chain_id, logs.c.log_index)
-    ).all()
 
 
 # The signed bytes are never read here.
@@ -132,7 +114,7 @@ def _fetch_attempt(
     return snapshot.connection.execute(statement).one_or_none()
 
 
-def _indexed_place(log: Row[Any], mark: ChainMark) -> _Place:
+def _indexed_place(log: TransactionEvent, mark: ChainMark) -> _Place:
     is_final = mark.finalized_number is not None and log.block_number <= mark.finalized_number
     return _Place(
         finality="finalized" if is_final else "included",
@@ -140,7 +122,7 @@ def _indexed_place(log: Row[Any], mark: ChainMark) -> _Place:
         block_hash=log.block_hash,
         block_timestamp=log.timestamp,
         tx_index=log.tx_index,
-        is_proven=bool(log.proven),
+        is_proven=log.proven,
     )
 
 
@@ -160,12 +142,12 @@ def _own_place(ours: Row[Any] | None, mark: ChainMark) -> _Place:
     )
 
 
-def _show_log(row: Row[Any]) -> Log:
+def _show_log(row: TransactionEvent) -> Log:
     return Log(
         log_index=row.log_index,
         address=checksum(row.address),
         event=row.event,
-        arguments=checksum_within(row.arguments),
+        arguments=checksum_within(dict(row.arguments)),
         claimed=row.claimed,
     )
 

@@ -14,7 +14,8 @@ from api.schemas.treasuries import Treasury
 from api.tokens import TokenBook
 from api.values import checksum, explorer_url
 from indexer.chain.types import Address, to_hex
-from indexer.tables import marks, treasuries
+from indexer.projection_tables import treasuries
+from indexer.tables import marks
 from offchain.tables import campaigns
 from settlement.tables import campaigns as settlements
 

@@ -37,6 +37,8 @@ class Header:
     """As claimed by the node; believed only after ``verify.check_header``."""
     fields: tuple[bytes, ...]
     """In hashing order; integers big-endian without leading zeros, as RLP wants them."""
+    is_known_kind: bool = True
+    """False when the chain hashes such headers in a way that is not known here."""
 
     @property
     def number(self) -> BlockNumber:

@@ -57,6 +57,18 @@ class Contracts(_Record):
     """Where refunds of buyers without wallet wait, if the deployment has it."""
 
 
+class OtherContracts(_Record):
+    """The factories of another deployment of the protocol on the same network, Oak's for one.
+
+    Their events are indexed like ours; nothing is ever sent to them.
+    """
+
+    name: str
+    global_params: AddressText | None = None
+    campaign_info_factory: AddressText
+    treasury_factory: AddressText
+
+
 class Implementation(_Record):
     """One treasury implementation registered under an id of the platform."""
 
@@ -88,6 +100,8 @@ class Deployment(_Record):
     implementations: tuple[Implementation, ...]
     tokens: tuple[Token, ...]
     adapter: AddressText | None = None
+    others: tuple[OtherContracts, ...] = ()
+    """Set by hand. Lower ``first_block`` where one of them is older."""
     artifacts_hash: str
 
     def token_for(self, currency: str) -> Token:

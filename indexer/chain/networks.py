@@ -10,6 +10,8 @@ from indexer.chain.types import ChainId
 from indexer.errors import ConfigurationError
 
 GWEI = 10**9
+PUBLIC_RPC_CALLS_PER_S = 25.0
+"""What the free plans of public providers grant at least, by their own price lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Network:
     explorer_tx_url: str | None
     """Format string with ``{tx_hash}``; None where no explorer exists."""
     is_local: bool = False
+
+    @property
+    def rpc_calls_per_s(self) -> float:
+        """Calls a second that any provider grants; 0 where there is no limit."""
+        return 0.0 if self.is_local else PUBLIC_RPC_CALLS_PER_S
 
 
 _TRANSACTION_GAS_CAP = 2**24

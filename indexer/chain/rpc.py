@@ -5,67 +5,44 @@ that another node is asked when it has no usable shape.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TypeVar
 
-import msgspec
-
+from indexer.chain import reads
 from indexer.chain.blocks import FeeHistory, Header, Log, Receipt, Transaction
 from indexer.chain.networks import Network
-from indexer.chain.node import Call, Node
+from indexer.chain.node import Node
 from indexer.chain.nodes import Nodes
+from indexer.chain.observer import UNOBSERVED, RpcObserver
+from indexer.chain.reads import RawLogs, Topics, block_text
 from indexer.chain.source import Block, Opinion
-from indexer.chain.types import (
-    Address,
-    BlockHash,
-    BlockNumber,
-    TxHash,
-    Wei,
-    bytes_from_hex,
-    hash_from_hex,
-    to_hex,
-)
-from indexer.chain.wire import (
-    WireFeeHistory,
-    WireHeader,
-    WireLog,
-    WireReceipt,
-    WireTransaction,
-)
+from indexer.chain.types import Address, BlockHash, BlockNumber, TxHash, Wei, to_hex
+from indexer.chain.wire import WireReceipt
 from indexer.errors import RpcError, RpcUnavailable
 
-BATCH_SIZE = 100
-"""Calls in one HTTP request; common providers refuse batches above 100 to 1,000."""
-
 T = TypeVar("T")
-W = TypeVar("W")
-
-_TEXT: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
-_HEADER: msgspec.json.Decoder[WireHeader | None] = msgspec.json.Decoder(WireHeader | None)
-_LOGS: msgspec.json.Decoder[list[WireLog]] = msgspec.json.Decoder(list[WireLog])
-_RECEIPT: msgspec.json.Decoder[WireReceipt | None] = msgspec.json.Decoder(WireReceipt | None)
-_RECEIPTS: msgspec.json.Decoder[list[WireReceipt] | None] = msgspec.json.Decoder(
-    list[WireReceipt] | None
-)
-_TRANSACTION: msgspec.json.Decoder[WireTransaction | None] = msgspec.json.Decoder(
-    WireTransaction | None
-)
-_FEE_HISTORY: msgspec.json.Decoder[WireFeeHistory] = msgspec.json.Decoder(WireFeeHistory)
 
 
 class ChainReader:
     """A chain, read and written through its nodes. Safe to share between threads."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        *,
+        calls_per_s: float = 0.0,
+        observer: RpcObserver = UNOBSERVED,
+    ) -> None:
         """Prepare one pool per URL; nothing is sent yet.
 
         Args:
             urls: HTTP URLs of nodes of one chain, the preferred first.
+            calls_per_s: Budget that each provider grants; 0 for any.
+            observer: Told of every request and of every provider charged.
 
         Raises:
             ConfigurationError: There are none.
         """
-        self._nodes = Nodes(urls)
+        self._nodes = Nodes(urls, calls_per_s=calls_per_s, observer=observer)
 
     @property
     def provider(self) -> str:
@@ -77,6 +54,21 @@ class ChainReader:
         """How many nodes are configured."""
         return len(self._nodes)
 
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Names of the nodes, unique and without credentials, in the order of their URLs."""
+        return self._nodes.names
+
+    @property
+    def provider_count(self) -> int:
+        """How many nodes are configured."""
+        return len(self._nodes)
+
+    @property
+    def charges(self) -> dict[str, dict[str, int]]:
+        """Failed checks by provider and kind, since this process started."""
+        return self._nodes.charges
+
     def close(self) -> None:
         """Close every connection."""
         self._nodes.close()
@@ -84,6 +76,14 @@ class ChainReader:
     def distrust(self) -> None:
         """Ask another node first from now on: this one's answer contradicted itself."""
         self._nodes.distrust()
+
+    def charge(self, provider: str, kind: str) -> None:
+        """Ask a provider last for a while: what it served failed a check of this kind."""
+        self._nodes.charge(provider, kind)
+
+    def second(self, provider: str) -> int | None:
+        """The place in ``providers`` of the most trusted other one; None when there is none."""
+        return self._nodes.other_than(provider)
 
     def require_network(self, network: Network) -> None:
         """Use only nodes of this network, as ``check_chain_id`` says."""
@@ -95,38 +95,31 @@ class ChainReader:
 
     def block_by_number(self, block: Block) -> Header | None:
         """The header at a height or tag; None when the node has no such block."""
-        return self._nodes.first(lambda node: _block_at(node, block))
+        return self._nodes.first(lambda node: reads.block_at(node, block))
 
     def opinions(self, number: BlockNumber) -> Iterator[Opinion]:
         """What each node says stands at a height; a node is asked when its turn comes."""
-        for node, header in self._nodes.each(lambda node: _block_at(node, number)):
+        for node, header in self._nodes.each(lambda node: reads.block_at(node, number)):
             yield Opinion(node.name, header)
 
     def block_by_hash(self, block_hash: BlockHash) -> Header | None:
         """The header with this hash; None when the node does not have it."""
-        return self._ask(_HEADER, _header, "eth_getBlockByHash", to_hex(block_hash), False)
+        return self._nodes.first(lambda node: reads.block_with(node, block_hash))
 
     def headers(self, numbers: Iterable[BlockNumber]) -> list[Header]:
         """The headers at these heights, in order; fewer when the chain ends before."""
-        calls: list[Call] = [("eth_getBlockByNumber", (hex(n), False)) for n in numbers]
-        found: list[Header] = []
-        for start in range(0, len(calls), BATCH_SIZE):
-            read = partial(_blocks_of, calls=calls[start : start + BATCH_SIZE])
-            for header in self._nodes.first(read):
-                if header is None:
-                    return found
-                found.append(header)
-        return found
+        wanted = list(numbers)
+        return self._nodes.first(lambda node: reads.headers_at(node, wanted))
 
     def receipts(self, block_hash: BlockHash) -> list[Receipt] | None:
         """Every receipt of a block, in order; None when the node does not have the block."""
-        return self._ask(_RECEIPTS, _receipts, "eth_getBlockReceipts", to_hex(block_hash))
+        return self._nodes.first(lambda node: reads.receipts_in(node, block_hash))
 
     def logs(
         self,
         low: BlockNumber,
         high: BlockNumber,
-        topics: Sequence[Sequence[bytes] | None],
+        topics: Topics,
         addresses: Sequence[Address] | None = None,
     ) -> list[Log]:
         """Logs of ``low`` to ``high``, both included.
@@ -141,14 +134,57 @@ class ChainReader:
             RpcUnavailable: No node gave a usable answer.
             RpcError: Refused, mostly because the range holds too much.
         """
-        wanted: dict[str, object] = {
-            "fromBlock": hex(low),
-            "toBlock": hex(high),
-            "topics": [None if any_of is None else list(map(to_hex, any_of)) for any_of in topics],
-        }
-        if addresses is not None:
-            wanted["address"] = [to_hex(address) for address in addresses]
-        return self._ask(_LOGS, lambda found: [log.value() for log in found], "eth_getLogs", wanted)
+        wanted = reads.logs_filter(low, high, topics, addresses)
+        return self._nodes.first(lambda node: reads.logs_in(node, wanted))
+
+    def raw_logs(
+        self,
+        low: BlockNumber,
+        high: BlockNumber,
+        topics: Topics,
+        addresses: Sequence[Address] | None = None,
+        *,
+        provider: int | None = None,
+    ) -> RawLogs:
+        """Logs of ``low`` to ``high`` as sent, with the header at ``high``, by one node.
+
+        Args:
+            low: First block.
+            high: Last block; a node that lacks it gives no answer.
+            topics: For each position the values accepted there; None accepts any.
+            addresses: Contracts to look at; None looks at all.
+            provider: Place in ``providers`` of the only node to ask; None asks as always.
+
+        Raises:
+            RpcUnavailable: No node gave a usable answer; ``NodeUnusable.kind`` says why.
+            RpcError: Refused; ``refusals.refusal_of`` says why and what would do.
+        """
+        return self._from(provider, lambda node: reads.logs_of(node, low, high, topics, addresses))
+
+    def raw_headers(
+        self, low: BlockNumber, high: BlockNumber, *, provider: int | None = None
+    ) -> tuple[str, list[Header]]:
+        """Who answered, and its headers of ``low`` to ``high``; fewer when its chain ends before.
+
+        Raises as ``raw_logs`` does.
+        """
+        return self._from(provider, lambda node: (node.name, reads.headers_of(node, low, high)))
+
+    def raw_receipts(
+        self, hashes: Sequence[BlockHash], *, provider: int | None = None
+    ) -> tuple[str, list[list[Receipt]]]:
+        """Who answered, and the receipts of each block; one missing block is no answer.
+
+        Raises as ``raw_logs`` does.
+        """
+        name, found = self.wire_receipts(hashes, provider=provider)
+        return name, [[wire.value() for wire in wires] for wires in found]
+
+    def wire_receipts(
+        self, hashes: Sequence[BlockHash], *, provider: int | None = None
+    ) -> tuple[str, list[list[WireReceipt]]]:
+        """``raw_receipts`` as sent, for ``verify.prove_wire_receipts``: nothing is converted."""
+        return self._from(provider, lambda node: (node.name, reads.receipts_of(node, hashes)))
 
     def call(self, to: Address, data: bytes, block: Block = "latest") -> bytes:
         """``eth_call`` without a sender.
@@ -156,7 +192,7 @@ class ChainReader:
         Raises:
             RpcError: It reverted; ``data`` holds the revert data.
         """
-        return self._bytes("eth_call", {"to": to_hex(to), "data": to_hex(data)}, _block(block))
+        return self._bytes("eth_call", {"to": to_hex(to), "data": to_hex(data)}, block_text(block))
 
     def simulate(self, transaction: Mapping[str, object], block: Block = "latest") -> bytes:
         """``eth_call`` of a whole transaction object (``from``, ``to``, ``data``, ``gas`` …).
@@ -164,19 +200,19 @@ class ChainReader:
         Raises:
             RpcError: It reverted; ``data`` holds the revert data.
         """
-        return self._bytes("eth_call", dict(transaction), _block(block))
+        return self._bytes("eth_call", dict(transaction), block_text(block))
 
     def code(self, address: Address, block: Block = "latest") -> bytes:
         """Deployed code; empty where there is no contract."""
-        return self._bytes("eth_getCode", to_hex(address), _block(block))
+        return self._bytes("eth_getCode", to_hex(address), block_text(block))
 
     def balance(self, address: Address, block: Block = "latest") -> Wei:
         """Balance in the chain's own coin."""
-        return Wei(self._quantity("eth_getBalance", to_hex(address), _block(block)))
+        return Wei(self._quantity("eth_getBalance", to_hex(address), block_text(block)))
 
     def nonce(self, address: Address, block: Block = "latest") -> int:
         """Transactions this account has sent, up to ``block``; ``pending`` counts the pool's."""
-        return self._quantity("eth_getTransactionCount", to_hex(address), _block(block))
+        return self._quantity("eth_getTransactionCount", to_hex(address), block_text(block))
 
     def estimate_gas(self, transaction: Mapping[str, object]) -> int:
         """Gas the transaction would use now; keys and values as in JSON-RPC.
@@ -188,26 +224,15 @@ class ChainReader:
 
     def fee_history(self, blocks: int, percentiles: Sequence[float] = ()) -> FeeHistory:
         """Base fees of the newest ``blocks`` and the next, and tips at ``percentiles``."""
-        wanted = (hex(blocks), "latest", list(percentiles))
-        return self._ask(_FEE_HISTORY, WireFeeHistory.value, "eth_feeHistory", *wanted)
+        return self._nodes.first(lambda node: reads.fee_history(node, blocks, percentiles))
 
     def transaction_receipt(self, tx_hash: TxHash) -> Receipt | None:
         """The receipt of a mined transaction; None while it is not."""
-        return self._ask(
-            _RECEIPT,
-            lambda one: None if one is None else one.value(),
-            "eth_getTransactionReceipt",
-            to_hex(tx_hash),
-        )
+        return self._nodes.first(lambda node: reads.transaction_receipt(node, tx_hash))
 
     def transaction_by_hash(self, tx_hash: TxHash) -> Transaction | None:
         """The transaction, mined or in the node's pool; None when the node does not know it."""
-        return self._ask(
-            _TRANSACTION,
-            lambda one: None if one is None else one.value(),
-            "eth_getTransactionByHash",
-            to_hex(tx_hash),
-        )
+        return self._nodes.first(lambda node: reads.transaction(node, tx_hash))
 
     def send_raw(self, raw: bytes, *, url_index: int | None = None) -> TxHash:
         """Hand a signed transaction to one node.
@@ -220,13 +245,7 @@ class ChainReader:
             RpcUnavailable: No answer: the node may have it or not.
             RpcError: The node refused it; the words say why.
         """
-
-        def send(node: Node) -> TxHash:
-            return TxHash(
-                hash_from_hex(_TEXT.decode(node.ask("eth_sendRawTransaction", to_hex(raw))))
-            )
-
-        return self._nodes.first(send) if url_index is None else self._nodes.at(url_index, send)
+        return self._from(url_index, lambda node: reads.send_raw(node, raw))
 
     def send_raw_to_all(self, raw: bytes) -> list[TxHash | RpcError | RpcUnavailable]:
         """Hand a signed transaction to every node; one outcome per URL, in their order."""
@@ -238,22 +257,14 @@ class ChainReader:
                 outcomes.append(refusal)
         return outcomes
 
-    def _ask(
-        self,
-        decoder: msgspec.json.Decoder[W],
-        convert: Callable[[W], T],
-        method: str,
-        *parameters: object,
-    ) -> T:
-        return self._nodes.first(
-            lambda node: convert(decoder.decode(node.ask(method, *parameters)))
-        )
+    def _from(self, index: int | None, attempt: Callable[[Node], T]) -> T:
+        return self._nodes.first(attempt) if index is None else self._nodes.at(index, attempt)
 
     def _quantity(self, method: str, *parameters: object) -> int:
-        return self._ask(_TEXT, _integer, method, *parameters)
+        return self._nodes.first(lambda node: reads.quantity(node, method, *parameters))
 
     def _bytes(self, method: str, *parameters: object) -> bytes:
-        return self._ask(_TEXT, bytes_from_hex, method, *parameters)
+        return self._nodes.first(lambda node: reads.octets(node, method, *parameters))
 
 
 def check_chain_id(reader: ChainReader, network: Network) -> None:
@@ -265,27 +276,3 @@ def check_chain_id(reader: ChainReader, network: Network) -> None:
         RpcUnavailable: None answers.
     """
     reader.require_network(network)
-
-
-def _block_at(node: Node, block: Block) -> Header | None:
-    return _header(_HEADER.decode(node.ask("eth_getBlockByNumber", _block(block), False)))
-
-
-def _blocks_of(node: Node, *, calls: Sequence[Call]) -> list[Header | None]:
-    return [_header(_HEADER.decode(raw)) for raw in node.ask_many(calls)]
-
-
-def _header(wire: WireHeader | None) -> Header | None:
-    return None if wire is None else wire.value()
-
-
-def _receipts(wires: list[WireReceipt] | None) -> list[Receipt] | None:
-    return None if wires is None else [wire.value() for wire in wires]
-
-
-def _integer(text: str) -> int:
-    return int(text, 16)
-
-
-def _block(block: Block) -> str:
-    return block if isinstance(block, str) else hex(block)

@@ -71,3 +71,7 @@ class BlockSource(Protocol):
     def distrust(self) -> None:
         """Ask another node first from now on: this one contradicted itself."""
         ...
+
+    def charge(self, provider: str, kind: str) -> None:
+        """Ask a node last for a while: what it served failed a check of this kind."""
+        ...

@@ -19,6 +19,9 @@ from indexer.chain.types import (
 
 _BLOOM_BYTES = 256
 _NO_HASH = "0x" + "00" * 32
+_ISTANBUL_MIX_HASH = "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365"
+"""Marks headers that are hashed without their aggregated seal (celo-blockchain ``core/types``)."""
+_NO_NONCE = "0x" + "00" * 8
 _NUMBER_END = 2**63
 """Postgres counts blocks in 63 bits."""
 _TIMESTAMP_END = 253_402_300_800
@@ -43,12 +46,12 @@ class WireHeader(_Wire, frozen=True):
     gas_used: str
     timestamp: str
     extra_data: str
-    # Celo's blocks before its move to the OP stack lack these five; they cannot be re-hashed.
-    sha3_uncles: str = msgspec.field(name="sha3Uncles", default=_NO_HASH)
-    gas_limit: str = "0x0"
-    mix_hash: str = _NO_HASH
-    nonce: str = "0x0000000000000000"
-    difficulty: str = "0x0"
+    # Celo's blocks before its move to the OP stack may lack these five.
+    sha3_uncles: str | None = msgspec.field(name="sha3Uncles", default=None)
+    gas_limit: str | None = None
+    mix_hash: str | None = None
+    nonce: str | None = None
+    difficulty: str | None = None
     base_fee_per_gas: str | None = None
     withdrawals_root: str | None = None
     blob_gas_used: str | None = None
@@ -64,20 +67,20 @@ class WireHeader(_Wire, frozen=True):
         """
         fields = [
             hash_from_hex(self.parent_hash),
-            hash_from_hex(self.sha3_uncles),
+            hash_from_hex(self.sha3_uncles or _NO_HASH),
             address_from_hex(self.miner),
             hash_from_hex(self.state_root),
             hash_from_hex(self.transactions_root),
             hash_from_hex(self.receipts_root),
             _bloom(self.logs_bloom),
-            _minimal(self.difficulty),
+            _minimal(self.difficulty or "0x0"),
             _minimal(self.number, below=_NUMBER_END),
-            _minimal(self.gas_limit),
+            _minimal(self.gas_limit or "0x0"),
             _minimal(self.gas_used),
             _minimal(self.timestamp, below=_TIMESTAMP_END),
             bytes_from_hex(self.extra_data),
-            hash_from_hex(self.mix_hash),
-            bytes_from_hex(self.nonce),
+            hash_from_hex(self.mix_hash or _NO_HASH),
+            bytes_from_hex(self.nonce or _NO_NONCE),
         ]
         if self.base_fee_per_gas is not None:
             fields.append(_minimal(self.base_fee_per_gas))
@@ -89,7 +92,16 @@ class WireHeader(_Wire, frozen=True):
             for root in (self.parent_beacon_block_root, self.requests_hash)
             if root is not None
         ]
-        return Header(hash=BlockHash(hash_from_hex(self.hash)), fields=tuple(fields))
+        return Header(
+            hash=BlockHash(hash_from_hex(self.hash)),
+            fields=tuple(fields),
+            is_known_kind=self._is_known_kind(),
+        )
+
+    def _is_known_kind(self) -> bool:
+        """Celo before its move to the OP stack hashed fewer fields, later the seal's absence."""
+        later = (self.sha3_uncles, self.gas_limit, self.mix_hash, self.nonce, self.difficulty)
+        return None not in later and self.mix_hash != _ISTANBUL_MIX_HASH
 
 
 class WireLog(_Wire, frozen=True):
@@ -103,6 +115,10 @@ class WireLog(_Wire, frozen=True):
     transaction_hash: str
     transaction_index: str
     log_index: str
+    block_timestamp: str | None = None
+    """Unix seconds, where the node adds them."""
+    removed: bool = False
+    """Whether the node itself says that a reorg took the log away."""
 
     def value(self) -> Log:
         """Turn it into a Log.

@@ -1,4 +1,5 @@
-"""What events mean: facts, one row per thing that happened, and the present state they add up to.
+"""What the facts add up to: campaigns, treasuries, transactions, lives of payments, daily totals.
 
-Facts are immutable while their block stands; a projection holds nothing that its facts do not.
+A projection holds nothing that its facts do not, rests on block numbers, and is the same whether
+it was made block by block, in slices, with undone blocks between, or anew.
 """

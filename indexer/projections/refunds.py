@@ -1,4 +1,4 @@
-"""Which payment each refund ends, decided once, when its fact is written.
+"""Which payment each refund ends, where its name alone does not tell.
 
 A refund names a crypto payment by its key or by the id that its buyer paid under; the platform's
 payment may live under that id too, and then it is the one that is meant. So what a name means rests
@@ -7,124 +7,229 @@ on what lived before, and the facts before decide it: a reorg that takes those t
 Source: ``PaymentBook.lookUp``. Oak's treasuries refuse an id that the other kind of payment uses.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, literal, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    and_,
+    any_,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from indexer.chain.types import ChainId
-from indexer.projections.facts import FactRow
-from indexer.projections.payments import PaymentKey, table_of
-from indexer.tables import payments_created, payments_ended
+from indexer.chain.types import Address, BlockNumber, ChainId, PaymentId, bytes_from_hex
+from indexer.db.columns import ADDRESS, HASH, FixedBytes
+from indexer.events import PAYMENT_CANCELLED, REFUND_CLAIMED
+from indexer.projection_tables import payment_lives
+from indexer.tables import logs, payments_created
 
-_POSITION = ("block_number", "log_index")
+PaymentKey = tuple[Address, PaymentId]
+"""Treasury and payment id; that of a crypto payment is its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A creation or an end, as far as it bears on what names mean."""
+
+    kind: Literal["created", "cancelled", "refunded"]
+    treasury: Address
+    name: PaymentId
+    """The id of a creation, the name that an end gives."""
+    block_number: BlockNumber
+    log_index: int
+    announced: PaymentId | None = None
+    """Of a crypto payment's creation: the id that its buyer paid under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """A refund that ends another payment than the one under its name."""
+
+    block_number: BlockNumber
+    log_index: int
+    payment_id: PaymentId
+
+
+def meant_by(
+    steps: Iterable[Step], *, alive: set[PaymentKey], announced: dict[PaymentKey, PaymentId]
+) -> list[Meant]:
+    """Go through steps in the order of the chain and tell what each refund ends. Pure.
+
+    Args:
+        steps: In any order.
+        alive: Which of the refunds' names a payment lives under before the first step.
+        announced: The payment that a buyer last made under each name, likewise.
+    """
+    living, made = set(alive), dict(announced)
+    others = []
+    for step in sorted(steps, key=lambda one: (one.block_number, one.log_index)):
+        key = step.treasury, step.name
+        if step.kind == "created":
+            living.add(key)
+            if step.announced is not None:
+                made[step.treasury, step.announced] = step.name
+            continue
+        if step.kind == "refunded" and key not in living and key in made:
+            key = step.treasury, made[key]
+            others.append(Meant(step.block_number, step.log_index, key[1]))
+        living.discard(key)
+    return others
 
 
 def resolve_refunds(
-    connection: Connection, chain_id: ChainId, rows: Sequence[FactRow]
-) -> list[FactRow]:
-    """Put the payment it ends into each refund, in place of the name that the event gives.
+    connection: Connection,
+    chain_id: ChainId,
+    low: BlockNumber,
+    high: BlockNumber,
+    *,
+    treasuries: Sequence[Address] | None,
+) -> list[Meant]:
+    """Find the refunds in blocks ``low`` to ``high`` that end another payment than they name.
 
     Args:
-        connection: In the transaction that writes the rows.
+        connection: No life may rest on a block from ``low`` on.
         chain_id: The chain.
-        rows: Facts to be written; all that stand before them are.
-
-    Returns:
-        The rows in the order of the chain.
+        low: First block.
+        high: Last block.
+        treasuries: Whose refunds; None for everybody's.
     """
-    ordered = sorted(rows, key=_place)
-    names = sorted({_key(row) for row in ordered if _is_refund(row)})
-    if not names:
-        return ordered
-    return list(
-        name_ended(
-            ordered,
-            alive=_alive(connection, chain_id, names),
-            announced=_announced(connection, chain_id, names),
+    ends = _ends(connection, chain_id, low, high, treasuries)
+    keys = sorted({(end.treasury, end.name) for end in ends if end.kind == "refunded"})
+    if not keys:
+        return []
+    names = sorted({name for _, name in keys})
+    announced = _announced(connection, chain_id, keys)
+    creations = _creations(connection, chain_id, low, high, names)
+    if not announced and all(step.announced is None for step in creations):
+        return []
+    alive = _alive(connection, chain_id, names)
+    return meant_by([*ends, *creations], alive=alive, announced=announced)
+
+
+def _ends(
+    connection: Connection,
+    chain_id: ChainId,
+    low: BlockNumber,
+    high: BlockNumber,
+    treasuries: Sequence[Address] | None,
+) -> list[Step]:
+    rows = connection.execute(
+        select(
+            logs.c.event,
+            logs.c.address,
+            logs.c.arguments["paymentId"].astext.label("name"),
+            logs.c.block_number,
+            logs.c.log_index,
+        ).where(
+            logs.c.chain_id == chain_id,
+            logs.c.block_number.between(low, high),
+            logs.c.event.in_([REFUND_CLAIMED.name, PAYMENT_CANCELLED.name]),
+            true() if treasuries is None else _among(logs.c.address, treasuries, ADDRESS),
         )
     )
+    return [
+        Step(
+            "refunded" if row.event == REFUND_CLAIMED.name else "cancelled",
+            row.address,
+            PaymentId(bytes_from_hex(row.name)),
+            row.block_number,
+            row.log_index,
+        )
+        for row in rows
+    ]
 
 
-def name_ended(
-    rows: Iterable[FactRow], *, alive: set[PaymentKey], announced: dict[PaymentKey, PaymentKey]
-) -> Iterator[FactRow]:
-    """Go through the facts in order and tell what each refund ends. Pure but for its arguments.
-
-    Args:
-        rows: In the order of the chain.
-        alive: Which of the refunds' names a payment lives under before the first row; kept up.
-        announced: The payment that a buyer last made under each name, likewise.
-    """
-    for row in rows:
-        if row.table is payments_created:
-            alive.add(_key(row))
-            if row.values["announced_id"] is not None:
-                announced[row.values["treasury"], row.values["announced_id"]] = _key(row)
-            yield row
-        elif row.table is payments_ended:
-            key = _key(row)
-            if _is_refund(row) and key not in alive:
-                key = announced.get(key, key)
-            alive.discard(key)
-            yield FactRow(row.table, row.values | {"payment_id": key[1]})
-        else:
-            yield row
-
-
-def _is_refund(row: FactRow) -> bool:
-    return row.table is payments_ended and row.values["outcome"] == "refunded"
-
-
-def _key(row: FactRow) -> PaymentKey:
-    return row.values["treasury"], row.values["payment_id"]
-
-
-def _place(row: FactRow) -> tuple[int, ...]:
-    return tuple(row.values[name] for name in _POSITION)
+def _creations(
+    connection: Connection,
+    chain_id: ChainId,
+    low: BlockNumber,
+    high: BlockNumber,
+    names: Sequence[PaymentId],
+) -> list[Step]:
+    """Payments made in the range under one of the names, or announced under it."""
+    table = payments_created.c
+    rows = connection.execute(
+        select(
+            table.treasury,
+            table.payment_id,
+            table.block_number,
+            table.log_index,
+            table.is_crypto,
+            table.announced_id,
+        ).where(
+            table.chain_id == chain_id,
+            table.block_number.between(low, high),
+            or_(_among(table.payment_id, names, HASH), _among(table.announced_id, names, HASH)),
+        )
+    )
+    return [
+        Step(
+            "created",
+            row.treasury,
+            row.payment_id,
+            row.block_number,
+            row.log_index,
+            announced=row.announced_id if row.is_crypto else None,
+        )
+        for row in rows
+    ]
 
 
 def _alive(
-    connection: Connection, chain_id: ChainId, names: Sequence[PaymentKey]
+    connection: Connection, chain_id: ChainId, names: Sequence[PaymentId]
 ) -> set[PaymentKey]:
-    """The names that are ids of payments whose last fact does not end them."""
-    facts = union_all(
-        *(
-            _named(table, table.c.payment_id, chain_id, names).add_columns(
-                literal(table is payments_created).label("is_alive")
-            )
-            for table in (payments_created, payments_ended)
+    """The names under which a payment lives."""
+    table = payment_lives.c
+    rows = connection.execute(
+        select(table.treasury, table.payment_id).where(
+            table.chain_id == chain_id,
+            _among(table.payment_id, names, HASH),
+            table.is_present,
+            table.ended_block.is_(None),
         )
-    ).subquery("facts")
-    rows = connection.execute(_last(select(facts), facts.c))
-    return {(row.treasury, row.name) for row in rows if row.is_alive}
+    )
+    return {(row.treasury, row.payment_id) for row in rows}
 
 
 def _announced(
-    connection: Connection, chain_id: ChainId, names: Sequence[PaymentKey]
-) -> dict[PaymentKey, PaymentKey]:
+    connection: Connection, chain_id: ChainId, keys: Sequence[PaymentKey]
+) -> dict[PaymentKey, PaymentId]:
     """The crypto payments that were last announced under these names."""
-    made = _named(payments_created, payments_created.c.announced_id, chain_id, names)
-    facts = made.add_columns(payments_created.c.payment_id).subquery("facts")
-    rows = connection.execute(_last(select(facts), facts.c))
-    return {(row.treasury, row.name): (row.treasury, row.payment_id) for row in rows}
-
-
-def _named(
-    table: Table, name: ColumnElement[Any], chain_id: ChainId, names: Sequence[PaymentKey]
-) -> Select[Any]:
-    """Facts that have one of the names in a column, with their position."""
-    wanted = table_of(names)
-    return (
-        select(table.c.treasury, name.label("name"), *(table.c[column] for column in _POSITION))
-        .join(wanted, and_(table.c.treasury == wanted.c.treasury, name == wanted.c.payment_id))
-        .where(table.c.chain_id == chain_id)
+    table = payment_lives.c
+    treasuries, names = zip(*keys, strict=True)
+    wanted = (
+        func.unnest(literal(list(treasuries), ARRAY(ADDRESS)), literal(list(names), ARRAY(HASH)))
+        .table_valued(column("treasury", ADDRESS), column("name", HASH), name="wanted")
+        .render_derived()
     )
+    rows = connection.execute(
+        select(table.treasury, table.announced_id, table.payment_id)
+        .join(
+            wanted,
+            and_(wanted.c.treasury == table.treasury, wanted.c.name == table.announced_id),
+        )
+        .where(table.chain_id == chain_id, table.is_crypto)
+        .ext(distinct_on(table.treasury, table.announced_id))
+        .order_by(
+            table.treasury,
+            table.announced_id,
+            table.created_block.desc(),
+            table.created_log_index.desc(),
+        )
+    )
+    return {(row.treasury, row.announced_id): row.payment_id for row in rows}
 
 
-def _last(facts: Select[Any], columns: Any) -> Select[Any]:  # noqa: ANN401 - a subquery's columns
-    """The last fact of each name."""
-    named = (columns.treasury, columns.name)
-    newest_first = (columns[one].desc() for one in _POSITION)
-    return facts.ext(distinct_on(*named)).order_by(*named, *newest_first)
+def _among(
+    what: ColumnElement[Any], values: Sequence[bytes], kind: FixedBytes
+) -> ColumnElement[bool]:
+    return what == any_(literal(list(values), ARRAY(kind)))

@@ -36,6 +36,11 @@ def upgrade() -> None:
         ),
     )
     op.drop_index("uq_batch_items_live", table_name="batch_items", schema="settlement")
+    extend_chain()
+
+
+def extend_chain() -> None:
+    """Schema ``chain``'s part; also what a later downgrade restores."""
     op.create_table(
         "surplus_sweeps",
         sa.Column("chain_id", sa.BigInteger(), nullable=False),

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert
+from sqlalchemy.dialects.postgresql import insert as insert_or_keep
 
 from indexer import tables as chain
+from indexer.chain.types import Address, PaymentId
+from indexer.projection_tables import payment_lives, transactions, treasuries
+from tests.support import facts
 
 CHAIN_ID = 31337
 NETWORK = "celo-local"
@@ -69,8 +73,10 @@ def move_marks(
 
 
 def add_block(connection: Connection, number: int, *, proven: bool = True) -> None:
+    """A block; one that stands already stays."""
     connection.execute(
-        insert(chain.blocks).values(
+        insert_or_keep(chain.blocks)
+        .values(
             chain_id=CHAIN_ID,
             number=number,
             hash=hash_of(f"block {number}"),
@@ -80,6 +86,7 @@ def add_block(connection: Connection, number: int, *, proven: bool = True) -> No
             logs_count=1,
             proven=proven,
         )
+        .on_conflict_do_nothing()
     )
 
 
@@ -103,8 +110,9 @@ def add_treasury(
 ) -> bytes:
     treasury = address(f"treasury of {slug}")
     connection.execute(
-        insert(chain.treasuries).values(
+        insert(treasuries).values(
             **_position(block, f"treasury of {slug}", log_index, chain_id),
+            factory=address("treasury factory"),
             treasury=treasury,
             campaign=address(f"campaign {slug}"),
             platform_hash=hash_of("platform"),
@@ -124,45 +132,58 @@ def add_payment(
 ) -> None:
     """The payment's life on its treasury, created two blocks before its confirmation."""
     is_confirmed = confirmed_block is not None
+    if confirmed_block is not None:
+        add_block(connection, confirmed_block)
+    block = (confirmed_block or 50) - 2
     connection.execute(
-        insert(chain.payments).values(
+        insert(payment_lives).values(
             chain_id=CHAIN_ID,
             treasury=address(f"treasury of {slug}"),
             payment_id=payment_id,
             life=1,
-            state="confirmed" if is_confirmed else "created",
+            is_present=True,
+            announced_id=payment_id,
+            is_crypto=False,
+            abi_version=3,
+            buyer=bytes(20),
             buyer_id=hash_of("commitment"),
             item_id=hash_of("item"),
             token=TOKEN,
             amount=amount_minor * CENTAVO,
             expiration=0,
-            created_block=(confirmed_block or 50) - 2,
+            created_block=block,
+            created_log_index=0,
+            created_block_hash=hash_of(f"block {block}"),
             created_tx=hash_of("create"),
             confirmed_block=confirmed_block,
             confirmed_block_hash=hash_of(f"block {confirmed_block}") if is_confirmed else None,
             confirmed_tx=hash_of("confirm") if is_confirmed else None,
             confirmed_log_index=7 if is_confirmed else None,
             confirmed_ordinal=0 if is_confirmed else None,
-            confirmed_at=T0 if is_confirmed else None,
-            confirmed_proven=True if is_confirmed else None,
         )
     )
 
 
 def add_log(connection: Connection, tx: str, *, block: int = 50, log_index: int = 0) -> None:
+    """A PaymentCreated, its block and its transaction."""
+    at = {**_position(block, tx, log_index, CHAIN_ID), "tx_index": 2}
+    add_block(connection, block)
+    facts.add(
+        connection,
+        facts.created(
+            block,
+            log_index,
+            PaymentId(hash_of("payment")),
+            treasury=Address(address("treasury of solar")),
+            amount=5_000,
+            **{name: at[name] for name in ("tx_hash", "block_hash", "tx_index")},
+            token=address("ana"),
+        ),
+    )
     connection.execute(
-        insert(chain.logs).values(
-            **_position(block, tx, log_index, CHAIN_ID),
-            tx_index=2,
-            address=address("treasury of solar"),
-            event="PaymentCreated",
-            arguments={
-                "paymentId": "0x" + hash_of("payment").hex(),
-                "paymentToken": "0x" + address("ana").hex(),
-                "amount": "5000",
-            },
-            claimed=True,
-        )
+        insert_or_keep(transactions)
+        .values({name: at[name] for name in at if name != "log_index"})
+        .on_conflict_do_nothing()
     )
 
 
@@ -173,7 +194,6 @@ def add_reorg(connection: Connection, *, ancestor: int) -> None:
             ancestor_number=ancestor,
             orphaned_tip_number=ancestor + 1,
             orphaned_tip_hash=hash_of("orphan"),
-            orphaned_facts=[],
         )
     )
 

@@ -36,7 +36,9 @@ def test_treasury_amounts_have_no_scale_when_the_token_is_unknown(
         campaign = b.add_campaign(rows)
         c.add_treasury(rows)
         b.add_settled(rows, campaign)
-        rows.exec_driver_sql("UPDATE chain.payments SET token = decode(repeat('77', 20), 'hex')")
+        rows.exec_driver_sql(
+            "UPDATE chain.payment_lives SET token = decode(repeat('77', 20), 'hex')"
+        )
     (treasury,) = get("/v1/treasuries")["items"]
     assert treasury["raised"][0]["confirmed"] == {
         "raw": str(5_000 * c.CENTAVO), "decimals": None, "currency": None, "display": None,

@@ -1,35 +1,30 @@
 """An id that the platform and a buyer used: each payment keeps its own state, as on-chain."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, Table
+from sqlalchemy import Engine
 
 from indexer.chain.types import Address, PaymentId, to_hex
-from indexer.decode import Event, decode_log
 from indexer.payment_keys import crypto_key
-from indexer.projections.facts import fact_rows
-from indexer.projections.payments import present_life
-from indexer.projections.refunds import name_ended
 from indexer.queries import payments_by_id
-from indexer.tables import payments, payments_confirmed, payments_created, payments_ended
-from tests.support.fake_chain import FakeChain, FakeLog
+from tests.support.fake_blocks import FakeLog
+from tests.support.fake_chain import FakeChain
+from tests.support.fresh_index import new_network
 from tests.support.indexing import (
     CHAIN,
     PAYMENT,
     TREASURY,
     catch_up,
     follower_of,
+    follower_on,
     forget_all,
     mine_empty,
     mine_treasury,
-    rows_of,
+    present_of,
     state_of,
 )
 from tests.support.protocol_logs import (
@@ -144,8 +139,7 @@ NAMED = [pytest.param(*order, id=name) for name, *order in ORDERS]
 
 def found(engine: Engine) -> dict[PaymentId, Found]:
     return {
-        row["payment_id"]: (row["state"], row["life"], row["amount"])
-        for row in rows_of(engine, payments)
+        row["payment_id"]: (row["state"], row["life"], row["amount"]) for row in present_of(engine)
     }
 
 
@@ -321,6 +315,9 @@ IDS = (PAYMENT, PaymentId(b"q" * 32))
 KEYS = tuple(crypto_key(one, buyer) for one in IDS for buyer in (BUYER, OTHER_BUYER))
 
 
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     one_id_space=st.booleans(),
     calls=st.lists(
@@ -334,32 +331,22 @@ KEYS = tuple(crypto_key(one, buyer) for one in IDS for buyer in (BUYER, OTHER_BU
     ),
 )
 def test_payments_equal_the_treasurys_books_after_any_calls(
-    *, one_id_space: bool, calls: list[tuple[str, int, Address]]
+    engine: Engine, *, one_id_space: bool, calls: list[tuple[str, int, Address]]
 ) -> None:
     book = Book(one_id_space)
     names = IDS if one_id_space else IDS + KEYS
     chain = FakeChain()
+    mine_treasury(chain)
     for amount, (kind, place, buyer) in enumerate(calls, start=1):
         chain.mine(book.perform(kind, names[place % len(names)], buyer, amount))
 
+    network = new_network()
+    catch_up(follower_on(engine, chain, network, genesis=chain.blocks[0].header.hash))
     indexed = {
-        payment_id: (life["amount"], life["state"] == "confirmed")
-        for (_, payment_id), life in folded(chain).items()
-        if life["state"] in ("created", "confirmed")
+        row["payment_id"]: (row["amount"], row["state"] == "confirmed")
+        for row in present_of(engine, network.chain_id)
+        if row["state"] in ("created", "confirmed")
     }
     assert {to_hex(k): v for k, v in indexed.items()} == {
         to_hex(k): v for k, v in book.alive.items()
     }
-
-
-def folded(chain: FakeChain) -> dict[tuple[Address, PaymentId], dict[str, Any]]:
-    events = [decode_log(log) for log in chain.canonical_logs()]
-    rows = [row for one in events if isinstance(one, Event) for row in fact_rows(CHAIN, one)]
-    facts: defaultdict[Any, dict[Table, list[Any]]] = defaultdict(
-        lambda: {payments_created: [], payments_confirmed: [], payments_ended: []}
-    )
-    for row in name_ended(rows, alive=set(), announced={}):
-        fact = SimpleNamespace(**row.values, timestamp=None, proven=True)
-        facts[fact.treasury, fact.payment_id][row.table].append(fact)
-    lives = {key: present_life(*of_payment.values()) for key, of_payment in facts.items()}
-    return {key: life for key, life in lives.items() if life is not None}

@@ -9,7 +9,8 @@ from indexer.chain.types import BlockHash, PaymentId
 from indexer.cursor import clear_degraded
 from indexer.errors import ChainContradiction, InvariantError
 from indexer.queries import payments_by_id, read_marks
-from tests.support.fake_chain import FakeBlock, FakeChain
+from tests.support.fake_blocks import FakeBlock
+from tests.support.fake_chain import FakeChain
 from tests.support.indexing import (
     CHAIN,
     PAYMENT,
@@ -19,7 +20,7 @@ from tests.support.indexing import (
     marks_of,
     mine_empty,
     mine_treasury,
-    state_of,
+    rows_written,
 )
 from tests.support.protocol_logs import batch_confirmed, payment_confirmed, payment_created
 
@@ -75,14 +76,14 @@ def test_writer_halts_when_a_finalized_block_changes(engine: Engine, chain: Fake
     mine_empty(chain, 12)
     follower = follower_of(engine, chain)
     catch_up(follower)
-    before = state_of(engine)
+    before = rows_written(engine)
     chain.fork(chain.finality_lag + 2)
     mine_empty(chain, chain.finality_lag + 4)
 
     with pytest.raises(InvariantError, match="finalized block 5 changed"):
         follower.step()
 
-    assert state_of(engine) == before
+    assert rows_written(engine) == before
     with engine.connect() as connection:
         seen = read_marks(connection, CHAIN)
     assert seen is not None

@@ -1,6 +1,4 @@
-"""Following a chain that forks, lags and lies, into a real Postgres."""
-
-from dataclasses import replace
+"""Following a chain that forks and lags, into a real Postgres."""
 
 import pytest
 from sqlalchemy import Engine
@@ -8,15 +6,9 @@ from sqlalchemy import Engine
 import indexer.follow
 from indexer.chain.types import PaymentId
 from indexer.errors import ChainContradiction
-from indexer.events import PROTOCOL_EVENTS
-from indexer.queries import (
-    campaign_by_identifier,
-    payments_by_id,
-    read_marks,
-    treasury_of_campaign,
-)
-from indexer.tables import blocks, logs, marks, payments, ranges, reorgs, token_transfers
-from tests.support.fake_chain import FakeChain, FakeLog
+from indexer.queries import campaign_by_identifier, payments_by_id, read_marks, treasury_of_campaign
+from indexer.tables import blocks, marks, orphans, outbox, ranges, reorgs, token_transfers
+from tests.support.fake_chain import FakeChain
 from tests.support.indexing import (
     CAMPAIGN,
     CHAIN,
@@ -25,26 +17,22 @@ from tests.support.indexing import (
     TREASURY,
     catch_up,
     follower_of,
-    forget_all,
     marks_of,
     mine_empty,
     mine_treasury,
+    present_of,
     rows_of,
-    state_of,
 )
 from tests.support.protocol_logs import (
+    CAMPAIGN_FACTORY,
     PLATFORM,
-    REFUND_ESCROW,
-    TOKEN,
-    address,
-    log_of,
+    TREASURY_FACTORY,
     payment_cancelled,
     payment_confirmed,
     payment_created,
     refund_claimed,
     settled,
     transfer,
-    treasury_deployed,
 )
 
 OTHER_PAYMENT = PaymentId(b"q" * 32)
@@ -60,9 +48,15 @@ def test_step_writes_facts_and_cursor_when_a_payment_is_confirmed(
     catch_up(follower_of(engine, chain))
 
     with engine.connect() as connection:
-        campaign = campaign_by_identifier(connection, chain_id=CHAIN, identifier_hash=IDENTIFIER)
+        campaign = campaign_by_identifier(
+            connection, chain_id=CHAIN, factory=CAMPAIGN_FACTORY, identifier_hash=IDENTIFIER
+        )
         treasury = treasury_of_campaign(
-            connection, chain_id=CHAIN, campaign=CAMPAIGN, platform_hash=PLATFORM
+            connection,
+            chain_id=CHAIN,
+            factory=TREASURY_FACTORY,
+            campaign=CAMPAIGN,
+            platform_hash=PLATFORM,
         )
         found = payments_by_id(
             connection, chain_id=CHAIN, treasury=TREASURY, payment_ids=[PAYMENT, OTHER_PAYMENT]
@@ -115,23 +109,9 @@ def test_payments_are_confirmed_when_created_and_confirmed_in_one_transaction(
     chain.fork(1)
     mine_empty(chain, 2)
     catch_up(follower_of(engine, chain))
-    assert rows_of(engine, payments) == []
-    (reorg,) = rows_of(engine, reorgs)
-    facts = sorted(fact["fact"] for fact in reorg["orphaned_facts"])
-    assert facts == ["confirmed", "confirmed", "created", "created"]
-
-
-def test_refund_escrow_is_believed_and_its_lookalike_is_not(
-    engine: Engine, chain: FakeChain
-) -> None:
-    event = next(one for one in PROTOCOL_EVENTS if one.name == "RefundDeposited")
-    owed = {"treasury": TREASURY, "paymentId": PAYMENT, "token": TOKEN, "amount": 5}
-    chain.mine([log_of(event, REFUND_ESCROW, **owed), log_of(event, address("lookalike"), **owed)])
-    catch_up(follower_of(engine, chain))
-    assert [(row["event"], row["claimed"]) for row in rows_of(engine, logs)] == [
-        ("RefundDeposited", True),
-        ("RefundDeposited", False),
-    ]
+    assert present_of(engine) == []
+    facts = [row["fact"] for row in rows_of(engine, orphans)]
+    assert facts == [*["payments_confirmed"] * 2, *["payments_created"] * 2]
 
 
 def test_next_life_replaces_the_last_when_a_refunded_id_is_created_again(
@@ -145,10 +125,10 @@ def test_next_life_replaces_the_last_when_a_refunded_id_is_created_again(
     )
     follower = follower_of(engine, chain)
     catch_up(follower)
-    assert [row["state"] for row in rows_of(engine, payments)] == ["refunded"]
+    assert [row["state"] for row in present_of(engine)] == ["refunded"]
     chain.mine([payment_created(TREASURY, PAYMENT, amount=9), payment_confirmed(TREASURY, PAYMENT)])
     catch_up(follower)
-    (row,) = rows_of(engine, payments)
+    (row,) = present_of(engine)
     assert (row["life"], row["state"], row["amount"]) == (2, "confirmed", 9)
 
 
@@ -165,12 +145,17 @@ def test_reorg_replaces_facts_and_keeps_evidence_when_a_confirmation_vanishes(
     chain.mine([payment_cancelled(TREASURY, PAYMENT)])
     catch_up(follower)
 
-    assert [row["state"] for row in rows_of(engine, payments)] == ["cancelled"]
+    assert [row["state"] for row in present_of(engine)] == ["cancelled"]
     (reorg,) = rows_of(engine, reorgs)
     assert reorg["ancestor_number"] == orphan.number - 1
     assert reorg["orphaned_tip_hash"] == orphan.hash
-    assert [fact["fact"] for fact in reorg["orphaned_facts"]] == ["confirmed"]
-    assert reorg["orphaned_facts"][0]["payment_id"] == "0x" + PAYMENT.hex()
+    (evidence,) = rows_of(engine, orphans)
+    assert (evidence["reorg_id"], evidence["fact"]) == (reorg["id"], "payments_confirmed")
+    assert evidence["block_hash"] == orphan.hash
+    assert evidence["values"]["payment_id"] == "\\x" + PAYMENT.hex()
+    said = [(row["action"], row["low"], row["high"]) for row in rows_of(engine, outbox)]
+    assert said == [("added", 1, 3), ("removed", 3, 3), ("added", 3, 3)]
+    assert [row["revision"] for row in rows_of(engine, outbox)] == [1, 2, 2]
 
 
 def test_reorg_shrinks_the_ledger_when_the_new_chain_is_shorter(
@@ -207,15 +192,14 @@ def test_orphaned_facts_are_undone_when_history_grew_past_our_tip_during_a_downt
     mine_empty(chain, 9)
     chain.mine([payment_confirmed(TREASURY, PAYMENT)])
     catch_up(follower_of(engine, chain))
-    assert [row["state"] for row in rows_of(engine, payments)] == ["confirmed"]
+    assert [row["state"] for row in present_of(engine)] == ["confirmed"]
 
     chain.fork(1)
     mine_empty(chain, 40)
     catch_up(follower_of(engine, chain, header_scan_blocks_max=20))
 
-    assert [row["state"] for row in rows_of(engine, payments)] == ["created"]
-    (reorg,) = rows_of(engine, reorgs)
-    assert [fact["fact"] for fact in reorg["orphaned_facts"]] == ["confirmed"]
+    assert [row["state"] for row in present_of(engine)] == ["created"]
+    assert [row["fact"] for row in rows_of(engine, orphans)] == ["payments_confirmed"]
 
 
 def test_head_is_noted_when_the_step_then_fails(engine: Engine, chain: FakeChain) -> None:
@@ -243,154 +227,3 @@ def test_marks_stay_fresh_when_the_head_stands_still(
     assert before is not None
     assert after is not None
     assert after > before
-
-
-def test_log_is_kept_as_undecodable_when_its_string_holds_nul(
-    engine: Engine, chain: FakeChain
-) -> None:
-    """Anybody may emit it, and Postgres stores no NUL in text or JSON."""
-    event = next(one for one in PROTOCOL_EVENTS if one.name == "PlatformLineItemTypeSet")
-    flags = ("countsTowardGoal", "applyProtocolFee", "canRefund", "instantTransfer")
-    chain.mine(
-        [
-            log_of(
-                event,
-                address("stranger"),
-                platformHash=bytes(32),
-                typeId=bytes(32),
-                label="a\0b",
-                **dict.fromkeys(flags, True),
-            )
-        ]
-    )
-    catch_up(follower_of(engine, chain))
-    (row,) = rows_of(engine, logs)
-    assert not row["claimed"]
-    assert "NUL" in row["arguments"]["undecodable"]
-
-
-def test_nothing_is_written_when_receipts_lack_a_log(engine: Engine, chain: FakeChain) -> None:
-    mine_treasury(chain)
-    follower = follower_of(engine, chain)
-    chain.drops_log_from_receipts = True
-    with pytest.raises(ChainContradiction, match="receipts of block 1 have root") as caught:
-        follower.step()
-    assert rows_of(engine, blocks) == []
-    assert rows_of(engine, logs) == []
-
-    follower.recover(caught.value)
-    chain.drops_log_from_receipts = False
-    catch_up(follower)
-    assert len(rows_of(engine, logs)) == 2
-    assert chain.distrusted == 1
-
-
-def test_reorg_undoes_nothing_when_the_replacement_is_a_lie(
-    engine: Engine, chain: FakeChain
-) -> None:
-    mine_treasury(chain)
-    follower = follower_of(engine, chain)
-    chain.mine([payment_created(TREASURY, PAYMENT)])
-    catch_up(follower)
-    before = state_of(engine)
-    chain.fork(1)
-    chain.mine([payment_created(TREASURY, OTHER_PAYMENT)])
-    chain.drops_log_from_receipts = True
-    with pytest.raises(ChainContradiction):
-        follower.step()
-    assert state_of(engine) == before
-
-
-def test_history_is_read_by_headers_when_a_filtered_answer_lacks_a_log(
-    engine: Engine, chain: FakeChain
-) -> None:
-    mine_treasury(chain)
-    chain.mine([payment_created(TREASURY, PAYMENT), payment_confirmed(TREASURY, PAYMENT)])
-    mine_empty(chain, 20)
-    chain.drops_listed_logs = True
-    catch_up(follower_of(engine, chain, header_scan_blocks_max=0))
-    assert len(rows_of(engine, logs)) == 4
-    assert [row["state"] for row in rows_of(engine, ranges)] == ["proven"]
-
-
-def test_history_is_read_in_smaller_ranges_when_the_node_refuses_wide_ones(
-    engine: Engine, chain: FakeChain
-) -> None:
-    mine_treasury(chain)
-    mine_empty(chain, 40)
-    chain.widest_range = 7
-    catch_up(follower_of(engine, chain, header_scan_blocks_max=0))
-    by_logs = state_of(engine)
-    states = [row["state"] for row in rows_of(engine, ranges)]
-    assert states == ["fetched", "proven"]
-    forget_all(engine)
-    catch_up(follower_of(engine, chain))
-    assert state_of(engine) == by_logs
-
-
-def test_receipts_are_not_asked_for_when_the_bloom_rules_our_logs_out(
-    engine: Engine, chain: FakeChain
-) -> None:
-    chain.mine([FakeLog(address("stranger"), (b"t" * 32,))])
-    chain.mine([transfer(address("stranger"), 1)])
-    chain.asked.clear()
-    catch_up(follower_of(engine, chain))
-    assert "receipts" not in chain.asked
-    assert [row["proven"] for row in rows_of(engine, blocks)] == [True, True]
-
-
-def test_blocks_are_unproven_when_a_receipt_has_an_unknown_type(
-    engine: Engine, chain: FakeChain
-) -> None:
-    mine_treasury(chain)
-    block = chain.blocks[1]
-    unknown = tuple(replace(receipt, type=0x6A) for receipt in block.receipts)
-    chain.blocks[1] = replace(block, receipts=unknown)
-    catch_up(follower_of(engine, chain))
-    assert [row["proven"] for row in rows_of(engine, blocks)] == [False]
-    assert [row["state"] for row in rows_of(engine, ranges)] == ["fetched"]
-
-
-def test_logs_are_claimed_later_when_their_treasury_becomes_known(
-    engine: Engine, chain: FakeChain
-) -> None:
-    follower = follower_of(engine, chain)
-    chain.mine([payment_created(TREASURY, PAYMENT)])
-    catch_up(follower)
-    assert [row["claimed"] for row in rows_of(engine, logs)] == [False]
-    assert rows_of(engine, payments) == []
-    mine_treasury(chain)
-    catch_up(follower)
-    assert all(row["claimed"] for row in rows_of(engine, logs))
-    assert [row["state"] for row in rows_of(engine, payments)] == ["created"]
-
-
-def test_claims_are_taken_back_when_the_deployment_is_orphaned(
-    engine: Engine, chain: FakeChain
-) -> None:
-    follower = follower_of(engine, chain)
-    chain.mine([payment_created(TREASURY, PAYMENT)])
-    mine_treasury(chain)
-    catch_up(follower)
-    chain.fork(1)
-    chain.mine()
-    catch_up(follower)
-    assert [row["claimed"] for row in rows_of(engine, logs)] == [False]
-    assert rows_of(engine, payments) == []
-
-
-def test_lookalikes_stay_unclaimed_when_an_unknown_factory_deploys(
-    engine: Engine, chain: FakeChain
-) -> None:
-    stranger = address("stranger")
-    chain.mine([treasury_deployed(TREASURY, CAMPAIGN, emitter=stranger)])
-    chain.mine([payment_created(TREASURY, PAYMENT)])
-    chain.mine([FakeLog(TREASURY, payment_confirmed(TREASURY, PAYMENT).topics[:1])])
-    catch_up(follower_of(engine, chain))
-    stored = rows_of(engine, logs)
-    assert [row["claimed"] for row in sorted(stored, key=lambda r: r["block_number"])] == [
-        False,
-        False,
-        False,
-    ]
-    assert rows_of(engine, payments) == []

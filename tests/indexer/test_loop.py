@@ -1,16 +1,17 @@
 """The loop: one writer at a time, patience with the node, none with a broken promise."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from indexer.errors import InvariantError
+from indexer.errors import InvariantError, RpcUnavailable
 from indexer.follow import Follower
-from indexer.loop import BACKOFF_MAX_S, Backoff, lock_name, run, writer_lock
+from indexer.loop import BACKOFF_MAX_S, Backoff, IdleWork, Pace, lock_name, run, writer_lock
 from indexer.queries import read_marks
 from indexer.tables import blocks
 from tests.support.fake_chain import FakeChain
@@ -20,7 +21,14 @@ from tests.support.waiting import eventually
 
 
 @contextmanager
-def looping(engine: Engine, chain: FakeChain) -> Iterator[None]:
+def looping(
+    engine: Engine,
+    chain: FakeChain,
+    *,
+    idle: Mapping[str, Callable[[], bool]] | None = None,
+    bell: "Bell | None" = None,
+    poll_interval_s: float = 0.01,
+) -> Iterator[None]:
     follower = Follower(
         engine, chain, network=NETWORK, deployment=deployment(chain.blocks[0].header.hash)
     )
@@ -28,13 +36,19 @@ def looping(engine: Engine, chain: FakeChain) -> Iterator[None]:
     thread = Thread(
         target=run,
         args=(follower, engine),
-        kwargs={"chain_id": CHAIN, "poll_interval_s": 0.01, "stop": stop},
+        kwargs={
+            "chain_id": CHAIN,
+            "pace": Pace(poll_interval_s, bell=bell, idle=idle or {}),
+            "stop": stop,
+        },
     )
     thread.start()
     try:
         yield
     finally:
         stop.set()
+        if bell is not None:
+            bell.ring()
         thread.join(60)
         assert not thread.is_alive()
 
@@ -87,7 +101,7 @@ def test_loop_stops_when_a_promise_is_broken(engine: Engine) -> None:
     for _ in range(3):
         chain.mine()
     with pytest.raises(InvariantError, match="finalized block 1 changed"):
-        run(follower, engine, chain_id=CHAIN, poll_interval_s=0.01, stop=Event())
+        run(follower, engine, chain_id=CHAIN, pace=Pace(0.01), stop=Event())
 
 
 def test_writer_lock_is_not_given_twice(engine: Engine) -> None:
@@ -147,5 +161,123 @@ def test_pauses_start_small_again_when_postgres_failed_long_ago(
 
     monkeypatch.setattr(follower, "step", step)
     monkeypatch.setattr(Backoff, "next_s", next_s)
-    run(follower, engine, chain_id=CHAIN, poll_interval_s=0.01, stop=stop)
+    run(follower, engine, chain_id=CHAIN, pace=Pace(0.01), stop=stop)
     assert pauses == [1, 1, 1, 1]
+
+
+def test_second_writer_takes_over_at_once_when_the_first_lets_go(engine: Engine) -> None:
+    """It queues in Postgres: nothing is polled, and no pause lies between."""
+    taken = Event()
+
+    def queue() -> None:
+        with writer_lock(engine, CHAIN, Event()) as held:
+            assert held is not None
+            taken.set()
+
+    with writer_lock(engine, CHAIN, Event()):
+        second = Thread(target=queue)
+        second.start()
+        eventually(lambda: is_awaited(engine), what="the second queues")
+        assert not taken.is_set()
+    assert taken.wait(5)
+    second.join(5)
+
+
+def test_waiting_writer_ends_when_told_to_stop(engine: Engine) -> None:
+    stop, outcome = Event(), []
+
+    def queue() -> None:
+        with writer_lock(engine, CHAIN, stop) as held:
+            outcome.append(held)
+
+    with writer_lock(engine, CHAIN, Event()):
+        second = Thread(target=queue)
+        second.start()
+        eventually(lambda: is_awaited(engine), what="the second queues")
+        stop.set()
+        second.join(5)
+        assert outcome == [None]
+
+
+def is_awaited(engine: Engine) -> bool:
+    query = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with engine.connect() as connection:
+        return bool(connection.scalar(query))
+
+
+def test_idle_work_goes_by_urgency_and_rests_when_it_finds_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    left = {"urgent": 2, "later": 3}
+
+    def task(name: str) -> bool:
+        done.append(name)
+        left[name] -= 1
+        return left[name] >= 0
+
+    work = IdleWork({name: partial(task, name) for name in left})
+    assert [work.do_slice() for _ in range(6)] == [True] * 5 + [False]
+    assert done == ["urgent"] * 3 + ["later"] * 4
+    assert not work.do_slice()
+    assert len(done) == 7
+    monkeypatch.setattr("indexer.loop.monotonic", lambda: 10.0**12)
+    left["later"] = 1
+    assert work.do_slice()
+
+
+def test_idle_work_rests_and_following_goes_on_when_the_node_does_not_answer(
+    engine: Engine,
+) -> None:
+    chain = FakeChain()
+    chain.mine()
+    tried: list[int] = []
+
+    def fail() -> bool:
+        tried.append(1)
+        raise RpcUnavailable("no node answers")
+
+    with looping(engine, chain, idle={"prove": fail}):
+        eventually(lambda: tried and indexed(engine) == 1, what="it tried and follows")
+        chain.mine()
+        eventually(lambda: indexed(engine) == 2, what="it follows")
+    assert len(tried) <= 2
+
+
+def test_idle_work_waits_while_there_are_new_blocks(engine: Engine) -> None:
+    chain = FakeChain(finality_lag=10**6)
+    for _ in range(350):
+        chain.mine()
+    seen: list[int] = []
+
+    def note() -> bool:
+        seen.append(indexed(engine))
+        return False
+
+    with looping(engine, chain, idle={"note": note}):
+        eventually(lambda: seen, what="there is time for it")
+    assert seen[0] == 350
+
+
+def test_loop_looks_at_the_head_when_the_bell_rings(engine: Engine) -> None:
+    chain, bell = FakeChain(), Bell()
+    chain.mine()
+    with looping(engine, chain, bell=bell, poll_interval_s=60):
+        eventually(lambda: indexed(engine) == 1, what="it follows")
+        chain.mine()
+        bell.ring()
+        eventually(lambda: indexed(engine) == 2, what="it heard the bell")
+
+
+class Bell:
+    """Rings when the test says so."""
+
+    def __init__(self) -> None:
+        self._rung = Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def wait(self, timeout_s: float) -> None:
+        self._rung.wait(timeout_s)
+        self._rung.clear()

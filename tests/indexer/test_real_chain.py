@@ -6,25 +6,36 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
 from indexer.chain.deployments import Deployment
+from indexer.chain.networks import Finality
 from indexer.chain.rpc import ChainReader
 from indexer.chain.types import Address, BlockNumber, PaymentId, TxHash, to_checksum
 from indexer.follow import Follower
 from indexer.payment_keys import crypto_key
 from indexer.proof import verify_transaction
 from indexer.queries import read_marks
-from indexer.tables import logs, payments, reorgs
+from indexer.tables import orphans, reorgs
 from indexer.verify import Proven, check_header, prove_receipts
 from stack.anvil import Anvil
 from tests.support.echo import ECHO_CODE, deploy, emit
-from tests.support.fake_chain import FakeChain, FakeLog
-from tests.support.indexing import CHAIN, NETWORK, catch_up, rows_of
+from tests.support.fake_blocks import FakeLog
+from tests.support.fake_chain import FakeChain
+from tests.support.fresh_index import differences, new_network
+from tests.support.indexing import (
+    CHAIN,
+    NETWORK,
+    catch_up,
+    claimed_of,
+    present_of,
+    rows_of,
+    state_of,
+)
 from tests.support.protocol_logs import (
     address,
     batch_confirmed,
@@ -85,18 +96,17 @@ def test_rows_follow_when_a_real_chain_reorganizes(site: Site, engine: Engine) -
     site.mine(3)
     site.emit(payment_confirmed(site.treasury, PAYMENT))
     catch_up(follower)
-    assert [row["state"] for row in rows_of(engine, payments)] == ["confirmed"]
+    assert [row["state"] for row in present_of(engine)] == ["confirmed"]
 
     site.anvil.call("anvil_reorg", 1, [])
     catch_up(follower)
-    assert [row["state"] for row in rows_of(engine, payments)] == ["created"]
-    (reorg,) = rows_of(engine, reorgs)
-    assert [fact["fact"] for fact in reorg["orphaned_facts"]] == ["confirmed"]
+    assert [row["state"] for row in present_of(engine)] == ["created"]
+    assert [row["fact"] for row in rows_of(engine, orphans)] == ["payments_confirmed"]
 
     site.emit(batch_confirmed(site.treasury, OTHER_PAYMENT, PAYMENT))
     site.mine(2)
     catch_up(follower)
-    (row,) = rows_of(engine, payments)
+    (row,) = present_of(engine)
     assert (row["state"], row["confirmed_ordinal"], row["confirmed_proven"]) == (
         "confirmed",
         1,
@@ -261,9 +271,7 @@ def test_second_process_takes_over_at_once_when_the_first_is_killed(
     tmp_path: Path,
 ) -> None:
     def indexed() -> int:
-        with engine.connect() as connection:
-            marks = read_marks(connection, CHAIN)
-        return 0 if marks is None or marks.indexed is None else marks.indexed.number
+        return indexed_number(engine)
 
     def says(name: str, what: str) -> bool:
         return what in (tmp_path / f"{name}.log").read_text()
@@ -278,8 +286,8 @@ def test_second_process_takes_over_at_once_when_the_first_is_killed(
     first.send_signal(signal.SIGKILL)
     site.emit(payment_confirmed(site.treasury, PAYMENT))
     eventually(lambda: indexed() == 7, timeout_s=60, what="the second takes over")
-    assert [row["state"] for row in rows_of(engine, payments)] == ["confirmed"]
-    assert len(rows_of(engine, logs)) == 4
+    assert [row["state"] for row in present_of(engine)] == ["confirmed"]
+    assert len(claimed_of(engine)) == 4
 
     second.send_signal(signal.SIGTERM)
     assert second.wait(60) == 0
@@ -304,3 +312,62 @@ def test_process_refuses_when_the_record_is_of_another_chain(
     record.write_text(json.dumps(raw | {"genesis_hash": "0x" + "11" * 32}))
     assert start_indexer("refusing").wait(60) == 2
     assert "is of another chain" in (tmp_path / "refusing.log").read_text()
+
+
+@pytest.mark.parametrize("depth", [10, 45, 75])
+def test_rows_equal_a_fresh_index_when_a_real_chain_replaces_many_blocks(
+    site: Site, engine: Engine, depth: int
+) -> None:
+    network = replace(NETWORK, finality=Finality(depth_blocks=200))
+    follower = Follower(engine, site.reader, network=network, deployment=site.record)
+    follower.start()
+    site.emit(payment_created(site.treasury, PAYMENT))
+    site.mine(depth - 2)
+    site.emit(payment_confirmed(site.treasury, PAYMENT))
+    site.mine(1)
+    catch_up(follower)
+    assert [row["state"] for row in present_of(engine)] == ["confirmed"]
+
+    site.anvil.call("anvil_reorg", depth, [])
+    catch_up(follower)
+    states = [row["state"] for row in present_of(engine)]
+    assert states == ["created"]
+    site.emit(batch_confirmed(site.treasury, PAYMENT))
+    catch_up(follower)
+    (reorg,) = rows_of(engine, reorgs)
+    assert reorg["orphaned_tip_number"] - reorg["ancestor_number"] == depth
+
+    fresh = replace(new_network(), finality=network.finality)
+    anew = Follower(engine, site.reader, network=fresh, deployment=site.record)
+    anew.start()
+    catch_up(anew)
+    assert differences(state_of(engine), state_of(engine, fresh.chain_id)) == []
+
+
+def test_process_is_current_within_two_seconds_of_work_when_started_after_a_kill(
+    site: Site,
+    engine: Engine,
+    start_indexer: Callable[[str], subprocess.Popen[bytes]],
+    tmp_path: Path,
+) -> None:
+    """The work begins when the lock is taken; how long Python takes to load is not ours."""
+    first = start_indexer("first")
+    eventually(lambda: indexed_number(engine) == 5, timeout_s=60, what="the first follows")
+    first.send_signal(signal.SIGKILL)
+    first.wait(60)
+    site.emit(payment_created(site.treasury, PAYMENT))
+    site.mine(300)
+    start_indexer("second")
+
+    def locked() -> bool:
+        return "writer_lock_taken" in (tmp_path / "second.log").read_text()
+
+    eventually(locked, timeout_s=60, what="the second may write")
+    eventually(lambda: indexed_number(engine) == 306, timeout_s=2, what="it is current")
+    assert [row["state"] for row in present_of(engine)] == ["created"]
+
+
+def indexed_number(engine: Engine) -> int:
+    with engine.connect() as connection:
+        marks = read_marks(connection, CHAIN)
+    return 0 if marks is None or marks.indexed is None else marks.indexed.number

@@ -1,26 +1,33 @@
 from dataclasses import replace
 
+import msgspec
 import pytest
 import rlp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.chain.blocks import Header, Receipt
+from indexer.chain.receipts import encode_receipt
 from indexer.chain.trie import keccak, ordered_trie_root
-from indexer.chain.types import BlockHash, TxHash
+from indexer.chain.types import BlockHash, BlockNumber, TxHash
+from indexer.chain.wire import WireHeader
 from indexer.errors import ChainContradiction
 from indexer.verify import (
     Contradicted,
     Proven,
     Unprovable,
+    UnprovableHeader,
+    bloom_holds_any,
+    bloom_masks,
     bloom_may_hold,
     bloom_of,
     check_header,
-    encode_receipt,
     header_hash,
+    judge_header,
     prove_receipts,
 )
-from tests.support.fake_chain import FakeChain, FakeLog
+from tests.support.fake_blocks import FakeLog
+from tests.support.fake_chain import FakeChain
 from tests.support.protocol_logs import TOKEN, address, transfer
 
 
@@ -42,6 +49,60 @@ def test_check_header_refuses_when_a_field_was_changed(chain: FakeChain) -> None
     assert check_header(header) is header
     with pytest.raises(ChainContradiction, match="header 1 hashes to"):
         check_header(replace(header, fields=(bytes(32), *header.fields[1:])))
+
+
+def test_judge_header_names_each_verdict(chain: FakeChain) -> None:
+    header = chain.head
+    assert judge_header(header, at=header.number) is None
+    assert judge_header(header, at=BlockNumber(7)) == Contradicted("asked for block 7, got 1")
+    false = replace(header, fields=(bytes(32), *header.fields[1:]))
+    assert isinstance(judge_header(false), Contradicted)
+    assert isinstance(judge_header(replace(false, is_known_kind=False)), Unprovable)
+    assert judge_header(replace(header, is_known_kind=False)) is None
+
+
+CELO_BEFORE_ITS_MOVE = {
+    "hash": "0x" + "11" * 32,
+    "parentHash": "0x" + "22" * 32,
+    "miner": "0x" + "33" * 20,
+    "stateRoot": "0x" + "44" * 32,
+    "transactionsRoot": "0x" + "55" * 32,
+    "receiptsRoot": "0x" + "66" * 32,
+    "logsBloom": "0x" + "00" * 256,
+    "number": "0x1",
+    "gasUsed": "0x0",
+    "timestamp": "0x5ea06a00",
+    "extraData": "0x",
+}
+WITH_GINGERBREAD = {
+    "sha3Uncles": "0x" + "77" * 32,
+    "gasLimit": "0x1c9c380",
+    "mixHash": "0x63746963616c2062797a616e74696e65206661756c7420746f6c6572616e6365",
+    "nonce": "0x0000000000000000",
+    "difficulty": "0x0",
+}
+
+
+@pytest.mark.parametrize("more", [{}, WITH_GINGERBREAD], ids=("short", "istanbul"))
+def test_header_is_unprovable_when_its_kind_cannot_be_hashed(more: dict[str, str]) -> None:
+    """Celo's blocks before its move to the OP stack are not false: nothing is known of them."""
+    header = msgspec.convert(CELO_BEFORE_ITS_MOVE | more, WireHeader).value()
+    assert not header.is_known_kind
+    with pytest.raises(UnprovableHeader, match="cannot be recomputed"):
+        check_header(header)
+
+
+def test_header_is_contradicted_when_its_kind_is_known_and_its_hash_wrong() -> None:
+    usual = CELO_BEFORE_ITS_MOVE | WITH_GINGERBREAD | {"mixHash": "0x" + "00" * 32}
+    header = msgspec.convert(usual, WireHeader).value()
+    assert isinstance(judge_header(header), Contradicted)
+
+
+def test_bloom_masks_find_what_the_values_find(chain: FakeChain) -> None:
+    header = chain.mine([FakeLog(TOKEN, (b"t" * 32,))])
+    assert bloom_holds_any(header.logs_bloom, bloom_masks([b"u" * 32, b"t" * 32]))
+    assert not bloom_holds_any(header.logs_bloom, bloom_masks([b"u" * 32]))
+    assert not bloom_holds_any(header.logs_bloom, ())
 
 
 def test_receipts_are_proven_when_they_are_the_blocks(chain: FakeChain) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from indexer.chain.types import Address, TxHash, address_from_hex, hash_from_hex, to_hex
 from stack.anvil import Anvil
-from tests.support.fake_chain import FakeLog
+from tests.support.fake_blocks import FakeLog
 from tests.support.waiting import eventually
 
 _WORD = 32

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from indexer.chain.deployments import Deployment
 from indexer.chain.types import Address, BlockNumber, ChainId, TokenAmount
-from indexer.tables import marks
-from indexer.tables import payments as chain_payments
+from indexer.projection_tables import payment_lives
+from indexer.tables import blocks, marks
 from offchain.gateways.types import Observation
 from offchain.identity import buyer_commitment, campaign_identifier, item_id, new_salt
 from offchain.money import Currency, MinorUnits, Money
@@ -212,7 +212,12 @@ def set_request_state(login_engine: Engine, request_id: UUID, state: str, **colu
 
 
 def confirm_onchain(
-    login_engine: Engine, request_id: UUID, *, block: int = 10, **columns: Any
+    login_engine: Engine,
+    request_id: UUID,
+    *,
+    block: int = 10,
+    proven: bool = True,
+    **columns: Any,
 ) -> None:
     """What the indexer writes when a confirmation is indexed."""
     with login_engine.begin() as connection:
@@ -222,30 +227,47 @@ def confirm_onchain(
             "treasury": row.treasury,
             "payment_id": row.payment_id,
             "life": 1,
-            "state": "confirmed",
+            "is_present": True,
+            "announced_id": row.payment_id,
+            "is_crypto": False,
+            "abi_version": 3,
+            "buyer": bytes(20),
             "buyer_id": row.buyer_commitment,
             "item_id": row.item_id,
             "token": row.token,
             "amount": row.amount_base_units,
             "expiration": 0,
             "created_block": block - 1,
+            "created_log_index": 0,
+            "created_block_hash": bytes(32),
             "created_tx": bytes(32),
             "confirmed_block": block,
             "confirmed_block_hash": bytes.fromhex("bb" * 32),
             "confirmed_tx": bytes.fromhex("cc" * 32),
             "confirmed_log_index": 0,
             "confirmed_ordinal": 0,
-            "confirmed_at": NOW,
-            "confirmed_proven": True,
             **columns,
         }
-        connection.execute(insert(chain_payments).values(values))
+        connection.execute(insert(payment_lives).values(values))
+        connection.execute(
+            insert(blocks).values(
+                chain_id=row.chain_id,
+                number=block,
+                hash=bytes.fromhex("bb" * 32),
+                parent_hash=bytes(32),
+                timestamp=NOW,
+                receipts_root=bytes(32),
+                logs_count=1,
+                proven=proven,
+            )
+        )
 
 
 def forget_onchain(login_engine: Engine) -> None:
     """What a reorg leaves of a payment that was only in the orphaned block."""
     with login_engine.begin() as connection:
-        connection.execute(chain_payments.delete())
+        connection.execute(payment_lives.delete())
+        connection.execute(blocks.delete())
 
 
 def set_finalized(login_engine: Engine, block: int) -> None:

@@ -19,7 +19,7 @@ from indexer.events import (
     TREASURY_DEPLOYED,
     EventType,
 )
-from tests.support.fake_chain import FakeLog
+from tests.support.fake_blocks import FakeLog
 
 NOBODY = Address(bytes(20))
 

@@ -137,7 +137,6 @@ def test_next_node_answers_when_the_first_is_down(nobody: str, anvil: Anvil) -> 
         (302, b""),
         (200, b'{"jsonrpc":"2.0","id":0}'),
         (200, b'[{"jsonrpc":"2.0","id":0},{"jsonrpc":"2.0","id":1}]'),
-        (429, b"{}"),
         (503, b"busy"),
         (200, b"<html>"),
         (200, b'{"jsonrpc":"2.0","id":0,"result":{"not":"a block"}}'),

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -69,18 +70,18 @@ def test_webhook_is_stored_once_when_it_is_delivered_twice(
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "status", "reason"),
+    ("body", "headers_of", "status", "reason"),
     [
-        (b"x" * (BODY_BYTES_MAX + 1), {}, 413, "too_large"),
-        (b"not json", {}, 401, "unsigned"),
-        (b"not json", signed(b"other"), 401, "forged"),
-        (body_of(), signed(body_of(), age_s=400), 401, "stale"),
-        (body_of(), signed(body_of(), secret="other"), 401, "forged"),
-        (b"not json", signed(b"not json"), 400, "unreadable"),
-        (b"{}", signed(b"{}"), 400, "unreadable"),
-        (DEEP, signed(DEEP), 400, "unreadable"),
-        (NUL_ID, signed(NUL_ID), 400, "unreadable"),
-        (b"{}", {"crowdsplit-signature": f"t={'9' * 5000},v1=00"}, 401, "malformed"),
+        (b"x" * (BODY_BYTES_MAX + 1), dict, 413, "too_large"),
+        (b"not json", dict, 401, "unsigned"),
+        (b"not json", lambda: signed(b"other"), 401, "forged"),
+        (body_of(), lambda: signed(body_of(), age_s=400), 401, "stale"),
+        (body_of(), lambda: signed(body_of(), secret="other"), 401, "forged"),
+        (b"not json", lambda: signed(b"not json"), 400, "unreadable"),
+        (b"{}", lambda: signed(b"{}"), 400, "unreadable"),
+        (DEEP, lambda: signed(DEEP), 400, "unreadable"),
+        (NUL_ID, lambda: signed(NUL_ID), 400, "unreadable"),
+        (b"{}", lambda: {"crowdsplit-signature": f"t={'9' * 5000},v1=00"}, 401, "malformed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -88,11 +89,11 @@ def test_webhook_is_refused_counted_and_not_stored_in_this_order(
     http: httpx.Client,
     engine: Engine,
     body: bytes,
-    headers: dict[str, str],
+    headers_of: Callable[[], dict[str, str]],
     status: int,
     reason: str,
 ) -> None:
-    answer = http.post(URL, content=body, headers=headers)
+    answer = http.post(URL, content=body, headers=headers_of())
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert refusals(engine) == {reason: 1}

@@ -76,7 +76,7 @@ def test_poll_captures_when_the_webhook_never_came(
 
 
 def test_poll_waits_between_two_reads_of_one_payment(runtime: Runtime, services: Services) -> None:
-    attempt_id = opened(services, created_at=NOW - timedelta(minutes=2))
+    attempt_id = opened(services, created_at=datetime.now(UTC) - timedelta(minutes=2))
     created(services, attempt_id)
     assert [payment_poll(runtime, budget()) for _ in range(2)] == [1, 0]
     assert payment_poll(later(runtime, minutes=2), budget()) == 1

@@ -97,10 +97,10 @@ def test_feedback_goes_back_and_posts_nothing_when_a_reorg_took_the_confirmation
 @pytest.mark.parametrize(
     ("fact", "status"),
     [
-        ({"confirmed_proven": False}, "mined"),
+        ({"proven": False}, "mined"),
         ({"amount": 1}, "mined"),
         ({"token": Address(bytes(20))}, "mined"),
-        ({"state": "created", "confirmed_block": None}, "submitted"),
+        ({"confirmed_block": None}, "submitted"),
     ],
 )
 def test_feedback_posts_nothing_when_the_fact_is_not_the_payment(
