@@ -35,7 +35,7 @@ EXIT_TRANSIENT = 1
 EXIT_REFUSED = 2
 """A setting is wrong or a promise is broken: starting again alone will not help."""
 
-DETAILS_PER_SLICE = 5
+DETAILS_PER_SLICE = 10
 """Facts of each kind whose details are looked for before the head is looked at again."""
 
 log = structlog.get_logger()

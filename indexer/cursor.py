@@ -23,6 +23,8 @@ def open_marks(
 ) -> Marks:
     """Read the marks of a chain, writing their first row when there is none.
 
+    A first block that was lowered since leaves a hole, which is filled like any other.
+
     Waits for a transaction that still holds the row: a writer that was killed after it sent its
     commit may be committing yet, and who starts after it must see what it wrote.
 
@@ -37,7 +39,11 @@ def open_marks(
             first_block=first_block,
             genesis_hash=genesis_hash,
         )
-        .on_conflict_do_nothing()
+        .on_conflict_do_update(
+            index_elements=[marks.c.chain_id],
+            set_={"first_block": first_block},
+            where=marks.c.first_block > first_block,
+        )
     )
     stored = connection.execute(
         select(marks.c.genesis_hash).where(marks.c.chain_id == network.chain_id).with_for_update()

@@ -86,6 +86,7 @@ blocks = Table(
     PrimaryKeyConstraint("chain_id", "number"),
     UniqueConstraint("chain_id", "hash"),
     Index("ix_blocks_unproven", "chain_id", "number", postgresql_where=text("NOT proven")),
+    Index("ix_blocks_empty", "chain_id", "number", postgresql_where=text("logs_count = 0")),
     schema=SCHEMA,
 )
 

@@ -61,6 +61,14 @@ def upgrade() -> None:
         schema="chain",
     )
     op.create_index(
+        "ix_blocks_empty",
+        "blocks",
+        ["chain_id", "number"],
+        unique=False,
+        schema="chain",
+        postgresql_where=sa.text("logs_count = 0"),
+    )
+    op.create_index(
         "ix_blocks_unproven",
         "blocks",
         ["chain_id", "number"],

@@ -3,6 +3,7 @@ from sqlalchemy import Engine, delete, update
 
 from indexer.chain.types import BlockNumber
 from indexer.events import FILTER_ID
+from indexer.follow import Follower
 from indexer.ledger import complete_up_to, forget, holes
 from indexer.repair import repair_hole
 from indexer.tables import (
@@ -135,3 +136,27 @@ def test_hole_waits_when_it_lies_above_the_finalized_mark(
     with engine.begin() as connection:
         forget(connection, CHAIN, BlockNumber(final_of(engine) + 1), BlockNumber(24))
     assert repair_hole(engine, chain, NETWORK, deployment(genesis_of(chain))) is None
+
+
+def test_a_first_block_lowered_later_is_read_from_there(
+    engine: Engine, chain: FakeChain, indexed: list[str]
+) -> None:
+    forget_all(engine)
+    later = deployment(genesis_of(chain), first_block=4)
+    follower = Follower(engine, chain, network=NETWORK, deployment=later)
+    follower.start()
+    catch_up(follower)
+    assert state_of(engine) != indexed
+
+    catch_up(follower_of(engine, chain))
+    with engine.connect() as connection:
+        assert holes(connection, CHAIN, FILTER_ID, BlockNumber(1), final_of(engine)) == [(1, 3)]
+    read_holes(engine, chain)
+    mine_empty(chain, 2 * chain.finality_lag)  # what was not final is read again when it is
+    catch_up(follower_of(engine, chain))
+    read_holes(engine, chain)
+    mended = state_of(engine)
+
+    forget_all(engine)
+    catch_up(follower_of(engine, chain))
+    assert mended == state_of(engine)
