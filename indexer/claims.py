@@ -55,7 +55,7 @@ def claim_deployed(
 
     A factory added to the record, the campaigns and treasuries it made, and their payments are
     there as if the record had always named it. Transfers are not: only those of treasuries that
-    were known were kept, and ``lastro indexer repair`` reads the others.
+    were known were kept (``widening``).
 
     Args:
         connection: In a transaction; the caller holds the chain's writer lock.
@@ -81,11 +81,11 @@ def claim_deployed(
         )
     )
     copy_rows(connection, facts.rows)
-    low = BlockNumber(found[0].block_number)
+    low, high = BlockNumber(found[0].block_number), BlockNumber(found[-1].block_number)
+    announce(connection, chain_id, action="amended", low=low, high=high)
     indexed = _indexed(connection, chain_id)
     if indexed is not None and indexed >= low:
         project(connection, chain_id, low, indexed)
-        announce(connection, chain_id, action="amended", low=low, high=indexed)
     return low
 
 

@@ -8,7 +8,7 @@ and length of data; whether that shape is the event's is for ``layouts`` to say.
 import hashlib
 from binascii import unhexlify
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +98,7 @@ def groups_of_wire(logs: Iterable[WireLog]) -> list[LogGroup]:
         topics = log.topics
         if not topics:
             raise ValueError("a log without topics was not asked for")
-        shapes[topics[0], len(topics), len(log.data)].append(log)
+        shapes[topics[0].lower(), len(topics), len(log.data)].append(log)
     return [_group_of_wire(group, *shape[1:]) for shape, group in shapes.items()]
 
 
@@ -109,6 +109,13 @@ def groups_of_logs(logs: Iterable[Log]) -> list[LogGroup]:
         if log.topics:
             shapes[log.topics[0], len(log.topics), len(log.data)].append(log)
     return [_group_of_logs(group, *shape[1:]) for shape, group in shapes.items()]
+
+
+def within(groups: Iterable[LogGroup], numbers: Collection[int]) -> list[LogGroup]:
+    """The logs of some blocks."""
+    wanted = np.array(sorted(numbers), np.int64)
+    found = (group.where(np.isin(group.block_number, wanted)) for group in groups)
+    return [group for group in found if len(group)]
 
 
 def split(matrix: Bytes, width: int) -> list[bytes]:

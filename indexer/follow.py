@@ -17,7 +17,6 @@ from indexer.chain.deployments import Deployment
 from indexer.chain.networks import Network
 from indexer.chain.source import BlockSource
 from indexer.chain.types import BlockHash, BlockNumber, BlockStamp
-from indexer.claims import claim_deployed
 from indexer.cursor import note, open_marks
 from indexer.errors import ChainContradiction, InvariantError, Lagging
 from indexer.fetch import Reading, fetch_headers, read_by_headers
@@ -30,6 +29,7 @@ from indexer.queries import Marks
 from indexer.replacement import HEADERS_PER_STEP, Replacement
 from indexer.unprojected import project_next
 from indexer.verify import check_header
+from indexer.widening import widen
 from indexer.write import write_reading
 
 HEADER_SCAN_BLOCKS_MAX = 5_000
@@ -130,10 +130,8 @@ class Follower:
             self._position = read_position(connection, self._chain_id, self._deployed)
             if marks.degraded_reason is not None:
                 raise InvariantError(f"the indexer halted earlier: {marks.degraded_reason}")
-            claimed = claim_deployed(connection, self._chain_id, self._position.known)
-        if claimed is not None:
-            log.info("stored_logs_claimed", chain_id=self._chain_id, lowest_block=claimed)
-            self.reload()
+            widen(connection, self._chain_id, self._deployed)
+        self.reload()
 
     def recover(self, failure: Exception) -> None:
         """Prepare for another try: read our place from the database, doubt who contradicted.

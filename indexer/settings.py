@@ -137,7 +137,7 @@ class IndexerSettings(ChainSettings):
         validation_alias="LASTRO_INDEXER_PORT",
     )
     history: Literal["listed", "checked", "proven"] = Field(
-        "listed",
+        "checked",
         description="How far old blocks are verified while they are first read; see operations.",
         validation_alias="LASTRO_INDEXER_HISTORY",
     )

@@ -66,6 +66,7 @@ marks = Table(
     Column("finalized_hash", HASH),
     Column("finalized_timestamp", UTC_TIME),
     Column("totals_number", BigInteger),  # daily_totals holds what is final up to here
+    Column("tokens", LargeBinary),  # whose transfers were read: 20 bytes each, sorted, joined
     Column("degraded_reason", Text),  # set when a finalized hash changed: the writer has halted
     Column("updated_at", UTC_TIME, nullable=False, server_default=func.now()),
     schema=SCHEMA,

@@ -145,7 +145,7 @@ def prove_receipts(header: Header, receipts: Sequence[Receipt]) -> Verdict:
     try:
         computed = receipts_root(committed)
     except UnknownReceiptType as error:
-        return Unprovable(str(error))
+        return _without_root(header, committed, str(error))
     if computed != header.receipts_root:
         return Contradicted(_wrong_root(header, computed))
     misplaced = _misplaced(header, committed)
@@ -165,12 +165,31 @@ def prove_wire_receipts(header: Header, receipts: Sequence[WireReceipt]) -> Wire
         computed = receipts_root_raw(committed)
         misplaced = _misplaced_wire(header, committed)
     except UnknownReceiptType as error:
-        return Unprovable(str(error))
+        try:
+            values = [receipt.value() for receipt in committed]
+        except ValueError as fault:
+            return Contradicted(f"receipts of block {header.number} are malformed: {fault}")
+        return _without_root(header, values, str(error))
     except ValueError as error:
         return Contradicted(f"receipts of block {header.number} are malformed: {error}")
     if computed != header.receipts_root:
         return Contradicted(_wrong_root(header, computed))
     return ProvenWire(tuple(committed)) if misplaced is None else Contradicted(misplaced)
+
+
+def _without_root(
+    header: Header, receipts: Sequence[Receipt], reason: str
+) -> Unprovable | Contradicted:
+    """Judge receipts whose root cannot be recomputed: they must fit all else that is hashed.
+
+    A header's bloom holds exactly the addresses and topics of its receipts' logs.
+    """
+    misplaced = _misplaced(header, receipts)
+    if misplaced is not None:
+        return Contradicted(misplaced)
+    if bloom_of(log for receipt in receipts for log in receipt.logs) != header.logs_bloom:
+        return Contradicted(f"the logs of block {header.number} do not make up its header's bloom")
+    return Unprovable(reason)
 
 
 def bloom_of(logs: Iterable[Log]) -> bytes:

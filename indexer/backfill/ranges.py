@@ -7,7 +7,7 @@ blooms, that no log of a block was left out is the node's word. ``proven``: ever
 receipts of every block whose bloom does not rule our logs out; nothing is anybody's word.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -17,10 +17,11 @@ from indexer.chain.blocks import Header
 from indexer.chain.reads import RawLogs, Topics
 from indexer.chain.types import Address, BlockHash, BlockNumber, to_hex
 from indexer.chain.wire import WireLog, WireReceipt
-from indexer.columnar import LogGroup, digest, groups_of_wire
+from indexer.columnar import LogGroup, digest, groups_of_wire, within
 from indexer.errors import ChainContradiction
 from indexer.events import EVENTS, PROTOCOL_TOPICS, TRANSFER
 from indexer.headers import require_linked
+from indexer.known import KnownContracts, as_topic
 from indexer.spans import RangeState
 from indexer.verify import (
     Contradicted,
@@ -155,7 +156,7 @@ class RangeReader:
         _require_placed(listed.provider, groups, headers, low, high)
         proven: frozenset[BlockNumber] = frozenset()
         if depth == "listed":
-            _, proven = self._receipts(headers, groups, listed.provider)
+            proven = self._receipts(headers, groups, listed.provider)
         return RangeRead(
             low=low,
             high=high,
@@ -176,14 +177,7 @@ class RangeReader:
         provider, receipts = self.source.wire_receipts([one.hash for one in open_ones])
         ruled_out = {one.number for one in headers} - {one.number for one in open_ones}
         logs, proven = _prove(provider, open_ones, receipts)
-        tokens = frozenset(map(to_hex, self.tokens))
-        groups = tuple(
-            groups_of_wire(
-                log
-                for log in logs
-                if log.topics[0] != _TRANSFER_TEXT or log.address.lower() in tokens
-            )
-        )
+        groups = tuple(groups_of_wire(self._asked_for(logs)))
         everything = proven | ruled_out
         return RangeRead(
             low=low,
@@ -198,24 +192,28 @@ class RangeReader:
             logs_count=len(logs),
         )
 
-    def prove_open(self, read: RangeRead, known: Iterable[Address]) -> RangeRead:
+    def prove_open(self, read: RangeRead, known: KnownContracts) -> RangeRead:
         """Make sure by blooms and receipts that a checked range lacks no block with logs of ours.
 
-        A block without a log of ours, whose bloom may hold both a topic of ours and a contract that
-        we know, is read from its receipts.
+        A block without a log of ours, whose bloom may hold a topic of ours and a contract that we
+        know, or a transfer that touches a treasury, is read from its receipts.
 
         Raises:
             IncompleteAnswer: The receipts hold logs that the answer left out.
         """
-        topics = bloom_masks(PROTOCOL_TOPICS)
-        emitters = bloom_masks(known)
+        emitters = [*known.fixed, *known.campaigns, *known.treasuries]
+        events = (bloom_masks(PROTOCOL_TOPICS), bloom_masks(emitters))
+        transfers = (
+            bloom_masks((TRANSFER.topic0,)),
+            bloom_masks(self.tokens),
+            bloom_masks(as_topic(treasury) for treasury in known.treasuries),
+        )
         named = {int(number) for group in read.groups for number in group.block_number}
         doubtful = [
             header
             for header in read.headers
             if header.number not in named
-            and bloom_holds_any(header.logs_bloom, emitters)
-            and bloom_holds_any(header.logs_bloom, topics)
+            and (_may_hold(header, events) or _may_hold(header, transfers))
         ]
         if doubtful:
             self._receipts(doubtful, read.groups, read.provider)
@@ -234,36 +232,37 @@ class RangeReader:
 
     def _receipts(
         self, headers: Sequence[Header], groups: Sequence[LogGroup], listed_by: str
-    ) -> tuple[list[WireLog], frozenset[BlockNumber]]:
-        """Prove blocks, and that a filtered answer holds all their logs of ours.
+    ) -> frozenset[BlockNumber]:
+        """Prove blocks, and that a filtered answer holds exactly their logs of ours.
 
         Raises:
             IncompleteAnswer: It does not.
         """
-        named: dict[BlockNumber, int] = {}
-        for group in groups:
-            if group.topic0 != TRANSFER.topic0:
-                for number in group.block_number.tolist():
-                    named[number] = named.get(number, 0) + 1
         provider, receipts = self.source.wire_receipts([one.hash for one in headers])
         logs, proven = _prove(provider, headers, receipts)
-        held: dict[int, int] = {}
+        held = within(groups_of_wire(self._asked_for(logs)), proven)
+        if digest(held) != digest(within(groups, proven)):
+            raise IncompleteAnswer(
+                listed_by,
+                f"the logs it lists between {headers[0].number} and {headers[-1].number} are not "
+                "those that the receipts hold",
+            )
+        return proven
+
+    def _asked_for(self, logs: Iterable[WireLog]) -> Iterator[WireLog]:
+        """Of the logs in receipts, those that a filter would have listed."""
+        tokens = frozenset(map(to_hex, self.tokens))
         for log in logs:
-            if log.topics[0] != _TRANSFER_TEXT:
-                number = int(log.block_number, 16)
-                held[number] = held.get(number, 0) + 1
-        for header in headers:
-            number = header.number
-            if number in proven and held.get(number, 0) != named.get(number, 0):
-                raise IncompleteAnswer(
-                    listed_by,
-                    f"a filtered answer lists {named.get(number, 0)} logs of block {number}, "
-                    f"whose receipts hold {held.get(number, 0)}",
-                )
-        return logs, proven
+            if log.topics[0].lower() != _TRANSFER_TEXT or log.address.lower() in tokens:
+                yield log
 
 
 _TRANSFER_TEXT = "0x" + TRANSFER.topic0.hex()
+
+
+def _may_hold(header: Header, kinds: Iterable[tuple[int, ...]]) -> bool:
+    """Whether the bloom leaves open that one of each kind of value was logged."""
+    return all(bloom_holds_any(header.logs_bloom, masks) for masks in kinds)
 
 
 def _prove(
@@ -286,7 +285,7 @@ def _prove(
             log
             for receipt in committed
             for log in receipt.logs
-            if log.topics and log.topics[0] in _TOPICS
+            if log.topics and log.topics[0].lower() in _TOPICS
         ]
     return logs, frozenset(proven)
 

@@ -15,10 +15,10 @@ from indexer.backfill.ranges import Depth, FalseAnswer, HistorySource, RangeRead
 from indexer.chain.networks import Network
 from indexer.chain.node import NodeUnusable
 from indexer.chain.refusals import TooWide, refusal_of
-from indexer.chain.types import Address, BlockNumber, BlockStamp, ChainId
+from indexer.chain.types import BlockNumber, BlockStamp, ChainId
 from indexer.cursor import read_fetched
 from indexer.errors import ChainContradiction, RpcError, RpcUnavailable
-from indexer.facts import Facts, state_facts
+from indexer.facts import state_facts
 from indexer.fetch import BlockRead, Reading
 from indexer.known import KnownContracts
 from indexer.providers import record_finding
@@ -216,7 +216,7 @@ class Backfill:
         facts = state_facts(self._chain_id, read.groups, position.known)
         if read.headers_linked and read.state == "fetched":
             try:
-                self._ranges.prove_open(read, _emitters(facts))
+                self._ranges.prove_open(read, facts.known)
             except ChainContradiction as finding:
                 self.blame(finding, read.low, read.high)
                 return self._reading(self._ranges.read(read.low, read.high, "proven"), position)
@@ -293,8 +293,3 @@ class _Ahead:
         self.cancel()
         self._next = low
         self._fill()
-
-
-def _emitters(facts: Facts) -> list[Address]:
-    known = facts.known
-    return [*known.fixed, *known.campaigns, *known.treasuries]

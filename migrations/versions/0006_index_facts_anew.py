@@ -132,6 +132,7 @@ def upgrade() -> None:
         sa.Column("finalized_hash", sa.LargeBinary(), nullable=True),
         sa.Column("finalized_timestamp", sa.DateTime(timezone=True), nullable=True),
         sa.Column("totals_number", sa.BigInteger(), nullable=True),
+        sa.Column("tokens", sa.LargeBinary(), nullable=True),
         sa.Column("degraded_reason", sa.Text(), nullable=True),
         sa.Column(
             "updated_at",

@@ -163,7 +163,11 @@ def one_by_one(found: list[Log]) -> dict[Table, list[tuple[Any, ...]]]:
             if since > log.block_number:
                 rows[unclaimed_logs].append((*at, since))
             said(event, at, rows)
-    return {table: sorted(of_table, key=str) for table, of_table in rows.items()}
+    return {table: sorted(of_table, key=place_of) for table, of_table in rows.items()}
+
+
+def place_of(row: tuple[Any, ...]) -> tuple[int, int, str]:
+    return row[0], row[1], str(row[2])
 
 
 def said(event: Event, at: tuple[int, int], rows: dict[Table, list[tuple[Any, ...]]]) -> None:
@@ -177,7 +181,7 @@ def said(event: Event, at: tuple[int, int], rows: dict[Table, list[tuple[Any, ..
         case "PaymentConfirmed":
             paid = event.bytes_of("paymentId")
             rows[payments_confirmed].append((*at, 0, paid, "PaymentConfirmed"))
-        case "PaymentBatchConfirmed":
+        case "PaymentBatchConfirmed" if event.hashes_of("paymentIds"):
             rows[payments_confirmed] += [
                 (*at, ordinal, paid, "PaymentBatchConfirmed")
                 for ordinal, paid in enumerate(event.hashes_of("paymentIds"))
@@ -202,7 +206,7 @@ def stored(engine: Engine) -> dict[Table, list[tuple[Any, ...]]]:
                 tuple(row[name] for name in ("block_number", "log_index", *SHOWN[table]))
                 for row in rows_of(engine, table)
             ),
-            key=str,
+            key=place_of,
         )
         for table in HOT_TABLES
     }
