@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from indexer.backfill.run import Backfill, Progress
 from indexer.chain.deployments import Deployment, load_deployment
 from indexer.chain.heads import HeadBell
+from indexer.chain.networks import Network
 from indexer.chain.rpc import ChainReader, check_chain_id
 from indexer.crosscheck import cross_check_once
 from indexer.db.base import ROLES
@@ -25,6 +26,7 @@ from indexer.known import KnownContracts
 from indexer.loop import Backoff, Pace, run
 from indexer.metrics import IndexerMetrics
 from indexer.nightly import NightlyAudit
+from indexer.notices import Notices
 from indexer.progress import HistoryShown
 from indexer.prover import prove_once
 from indexer.repair import repair_hole
@@ -35,6 +37,7 @@ EXIT_TRANSIENT = 1
 EXIT_REFUSED = 2
 """A setting is wrong or a promise is broken: starting again alone will not help."""
 
+REASON_CHARS_MAX = 500
 DETAILS_PER_SLICE = 10
 """Facts of each kind whose details are looked for before the head is looked at again."""
 
@@ -45,8 +48,8 @@ def main() -> int:
     """Run until SIGTERM or SIGINT.
 
     Returns:
-        0 after a clean stop, 1 when Postgres does not answer, 2 when it refused to go on or
-        Postgres refused a statement; the reason is on standard error.
+        0 after a clean stop, 1 when Postgres does not answer, 2 when it refused to go on, was
+        stopped while halted, or Postgres refused a statement; the reason is on standard error.
     """
     try:
         settings = IndexerSettings.from_environment()
@@ -82,11 +85,12 @@ def _serve(settings: IndexerSettings) -> None:
     structlog.contextvars.bind_contextvars(chain_id=network.chain_id)
     deployment = load_deployment(settings.deployments_dir, network)
     engine = open_engine(settings.database_url_text, role=ROLES["chain"])
-    metrics = IndexerMetrics(engine, network)
+    notices = Notices()
+    metrics = IndexerMetrics(engine, network, notices)
     reader = ChainReader(settings.rpc_urls, calls_per_s=settings.rpc_calls_per_s, observer=metrics)
+    metrics.expect(reader.providers)
     try:
         _require_schema(engine)
-        _await_node(reader, settings, stop)
         follower = Follower(
             engine,
             reader,
@@ -95,16 +99,16 @@ def _serve(settings: IndexerSettings) -> None:
             history=_history(engine, reader, settings, deployment, metrics),
         )
         follower.on_commit = metrics.committed
-        with (
-            serving(engine, network, port=settings.port, metrics=metrics),
-            HeadBell(settings.rpc_ws_url) as bell,
-        ):
-            pace = Pace(
-                settings.poll_interval_s,
-                bell=bell,
-                idle=_idle_work(engine, reader, settings, deployment),
-            )
-            run(follower, engine, chain_id=network.chain_id, pace=pace, stop=stop)
+        follower.notices = notices
+        with serving(engine, network, port=settings.port, metrics=metrics, notices=notices):
+            _await_node(reader, network, notices, stop)
+            with HeadBell(settings.rpc_ws_url) as bell:
+                pace = Pace(
+                    settings.poll_interval_s,
+                    bell=bell,
+                    idle=_idle_work(engine, reader, settings, deployment),
+                )
+                run(follower, engine, chain_id=network.chain_id, pace=pace, stop=stop)
     finally:
         reader.close()
         engine.dispose()
@@ -166,8 +170,10 @@ def _require_schema(engine: Engine) -> None:
         raise ConfigurationError("the database has no table chain.marks: run 'lastro migrate'")
 
 
-def _await_node(reader: ChainReader, settings: IndexerSettings, stop: Event) -> None:
+def _await_node(reader: ChainReader, network: Network, notices: Notices, stop: Event) -> None:
     """Wait for a node that answers, and make sure that it serves the configured chain.
+
+    The endpoints say meanwhile what is waited for.
 
     Raises:
         ConfigurationError: It serves another one.
@@ -175,12 +181,14 @@ def _await_node(reader: ChainReader, settings: IndexerSettings, stop: Event) -> 
     backoff = Backoff()
     while not stop.is_set():
         try:
-            check_chain_id(reader, settings.network)
+            check_chain_id(reader, network, tries=1)
         except RpcUnavailable as failure:
-            if backoff.failures == 0:
-                log.warning("node_awaited", reason=str(failure))
+            notices.node_awaited = str(failure)[:REASON_CHARS_MAX]
+            if backoff.is_news(notices.node_awaited):
+                log.warning("node_awaited", reason=notices.node_awaited)
             stop.wait(backoff.next_s())
         else:
+            notices.node_awaited = None
             return
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from indexer.chain.source import BlockSource
 from indexer.chain.types import BlockNumber, BlockStamp, ChainId
-from indexer.errors import ChainContradiction, Lagging
+from indexer.errors import Lagging
 from indexer.tables import blocks
 from indexer.verify import check_header
 
@@ -38,13 +38,10 @@ def find_ancestor(source: BlockSource, stored: Sequence[BlockStamp]) -> int:
         stored: Highest first, none above the head that the node named.
 
     Raises:
-        ChainContradiction: The node agrees with the highest after all.
-        Lagging: It lacks a block below the head it named.
+        Lagging: It agrees with the highest after all, or lacks a block below the head it named.
     """
     if not stored or _holds(source, stored[0]):
-        raise ChainContradiction(
-            f"{source.provider} contradicted a stored block and then agreed with it"
-        )
+        raise Lagging(f"{source.provider} contradicted a stored block and then agreed with it")
     contradicted, agreed, stride = 0, len(stored), 1
     while contradicted + stride < agreed:
         place = contradicted + stride

@@ -1,16 +1,18 @@
-"""Indexed totals against the contract's own getters, treasury by treasury, at a finalized block.
+"""Indexed totals against the contracts' own getters, treasury by treasury, at a finalized block.
 
-A figure that the index cannot give exactly is ``not_comparable``, with the reason: never a false
-mismatch, never a false match. Getters answer in 18 decimals, tokens at par (``TokenAmounts``).
+Where a node does not tell what the contract says, there is no verdict: that treasury's audit is
+postponed, and the others are recorded.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, insert, select
 
+from indexer.auditor import Auditor, Finding, Verdict
 from indexer.chain.blocks import Header
 from indexer.chain.networks import Network
 from indexer.chain.source import Block
@@ -22,15 +24,11 @@ from indexer.chain.types import (
     ChainId,
     to_hex,
 )
-from indexer.details.calldata import selector
-from indexer.details.read import StateReader, Unavailable, ask
-from indexer.errors import ChainContradiction, PermanentError
+from indexer.details.read import NotNow, StateReader
+from indexer.errors import ChainContradiction, PermanentError, RpcUnavailable
 from indexer.projection_tables import treasuries
 from indexer.tables import audits, marks
-from indexer.treasury_books import TokenBook, TreasuryBook, treasury_book
-
-Verdict = Literal["equal", "different", "not_comparable"]
-COMMON_DECIMALS = 18
+from indexer.treasury_books import TreasuryBook, treasury_book
 
 log = structlog.get_logger()
 
@@ -44,19 +42,6 @@ class AuditReader(StateReader, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One figure of one treasury."""
-
-    treasury: Address
-    getter: str
-    verdict: Verdict
-    indexed: int | None
-    """18 decimals, as ``onchain``; None where the index cannot tell."""
-    onchain: int | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class AuditReport:
     """What an audit found."""
 
@@ -67,34 +52,39 @@ class AuditReport:
     @property
     def mismatches(self) -> tuple[Finding, ...]:
         """Figures that the index and the contract state differently."""
-        return tuple(one for one in self.findings if one.verdict == "different")
+        return self.of("different")
+
+    def only(self, treasury: Address | None) -> "AuditReport":
+        """The figures of one treasury alone; None: of all."""
+        kept = (one for one in self.findings if treasury in {None, one.treasury})
+        return replace(self, findings=tuple(kept))
+
+    def of(self, verdict: Verdict) -> tuple[Finding, ...]:
+        """Figures of one verdict."""
+        return tuple(one for one in self.findings if one.verdict == verdict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Figure:
-    """A getter, and what it adds up."""
+class AuditPostponed(RpcUnavailable):
+    """Of some treasuries the node does not tell the state; the others were audited.
 
-    getter: str
-    of: Callable[[TokenBook], int]
-    rests_on: tuple[str, ...]
+    Attributes:
+        report: What was found of the others; it is recorded.
+    """
 
-
-_RAISED = ("lifetime", "refunded", "swept")
-_REFUNDED = _Figure("getRefundedAmount", lambda book: book.refunded, ("refunded",))
-# Oak's: lifetime minus confirmed, which a sweep lowers too.
-_REFUNDED_OR_SWEPT = _Figure(
-    "getRefundedAmount", lambda book: book.refunded + book.swept, ("refunded", "swept")
-)
-_FIGURES = (
-    _Figure("getRaisedAmount", lambda book: book.raised, _RAISED),
-    _Figure("getAvailableRaisedAmount", lambda book: book.available, (*_RAISED, "withdrawn")),
-    _Figure("getLifetimeRaisedAmount", lambda book: book.lifetime, ("lifetime",)),
-    _Figure("getExpectedAmount", lambda book: book.pending, ("pending",)),
-)
+    def __init__(self, report: AuditReport, postponed: int, reason: str) -> None:
+        super().__init__(
+            f"{postponed} treasuries could not be audited at block {report.at.number}: {reason}"
+        )
+        self.report = report
 
 
 def audit_treasuries(
-    engine: Engine, reader: AuditReader, network: Network, *, at: BlockStamp | None = None
+    engine: Engine,
+    reader: AuditReader,
+    network: Network,
+    *,
+    at: BlockStamp | None = None,
+    since: datetime | None = None,
 ) -> AuditReport:
     """Compare every known treasury with its contract and record the outcome.
 
@@ -103,96 +93,62 @@ def audit_treasuries(
         reader: The chain; its node must have the state of the block.
         network: The chain's network.
         at: A finalized, indexed block; None: the finalized mark.
+        since: Leave out treasuries that were audited since then.
 
     Raises:
         PermanentError: Nothing is finalized and indexed yet, or not up to ``at``.
         ChainContradiction: The node has another block at that height.
-        RpcUnavailable: No node answered, or not now.
+        AuditPostponed: The node does not tell the state of some treasuries; nothing is recorded of
+            those.
+        RpcUnavailable: No node answered.
     """
     chain_id = network.chain_id
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         stamp = _finalized(connection, chain_id, at)
         books = [
             (treasury, treasury_book(connection, chain_id, treasury, stamp.number))
-            for treasury in _treasuries(connection, chain_id, stamp.number)
+            for treasury in unaudited(connection, chain_id, stamp.number, since=since)
         ]
     _require_same_block(reader, stamp)
-    auditor = _Auditor(reader, stamp.number)
-    findings = tuple(one for known in books for one in auditor.findings(*known))
+    findings, postponed = _compare(Auditor(reader, stamp.number), books)
+    report = AuditReport(chain_id, stamp, tuple(findings))
     _record(engine, chain_id, stamp, findings)
-    return AuditReport(chain_id, stamp, findings)
+    if postponed:
+        raise AuditPostponed(report, len(postponed), postponed[0])
+    return report
 
 
-class _Auditor:
-    """Asks contracts at one block."""
-
-    def __init__(self, reader: AuditReader, at: BlockNumber) -> None:
-        self._reader = reader
-        self._at = at
-        self._decimals: dict[Address, int | Unavailable] = {}
-
-    def findings(self, treasury: Address, book: TreasuryBook) -> Iterator[Finding]:
-        """Every figure of one treasury."""
-        kind = self._get(treasury, "getplatformHash()", "bytes32")
-        if isinstance(kind, Unavailable):
-            # Pledge treasuries spell it otherwise, and keep no payments.
-            reason = f"not a payment treasury, or its state is gone: {kind.reason}"
-            for figure in (*_FIGURES, _REFUNDED):
-                yield _not_comparable(treasury, figure, reason)
-            return
-        for figure in (*_FIGURES, self._refunded(treasury, book)):
-            yield self._finding(treasury, figure, book)
-
-    def _refunded(self, treasury: Address, book: TreasuryBook) -> _Figure:
-        """Only treasuries of ours count refunds apart from sweeps; only they have an escrow."""
-        if not any(token.swept for token in book.tokens.values()) and "swept" not in book.doubts:
-            return _REFUNDED
-        escrow = self._get(treasury, "getRefundEscrow()", "address")
-        return _REFUNDED_OR_SWEPT if isinstance(escrow, Unavailable) else _REFUNDED
-
-    def _finding(self, treasury: Address, figure: _Figure, book: TreasuryBook) -> Finding:
-        onchain = self._get(treasury, f"{figure.getter}()", "uint256")
-        if isinstance(onchain, Unavailable):
-            return _not_comparable(treasury, figure, onchain.reason)
-        doubts = [book.doubts[total] for total in figure.rests_on if total in book.doubts]
-        indexed = self._normalised(figure, book)
-        if isinstance(indexed, Unavailable):
-            doubts.append(indexed.reason)
-        if doubts or isinstance(indexed, Unavailable):
-            return _not_comparable(treasury, figure, doubts[0], onchain)
-        verdict: Verdict = "equal" if indexed == onchain else "different"
-        return Finding(treasury, figure.getter, verdict, indexed, onchain, None)
-
-    def _normalised(self, figure: _Figure, book: TreasuryBook) -> int | Unavailable:
-        """As the contract adds up its tokens."""
-        total = 0
-        for token, of_token in book.tokens.items():
-            if token not in self._decimals:
-                self._decimals[token] = self._get(token, "decimals()", "uint8")
-            decimals = self._decimals[token]
-            if isinstance(decimals, Unavailable):
-                return Unavailable(f"decimals of token {to_hex(token)}: {decimals.reason}")
-            total += to_common_unit(figure.of(of_token), decimals)
-        return total
-
-    def _get(self, contract: Address, signature: str, answer: str) -> "int | Unavailable":
-        found: int | Unavailable = ask(
-            self._reader, contract, selector(signature), answer, self._at
+def unaudited(
+    connection: Connection, chain_id: ChainId, at: BlockNumber, *, since: datetime | None = None
+) -> list[Address]:
+    """Treasuries known at a block, the oldest first, but for those audited since a moment."""
+    known = select(treasuries.c.treasury).where(
+        treasuries.c.chain_id == chain_id, treasuries.c.block_number <= at
+    )
+    if since is not None:
+        audited = select(audits.c.treasury).where(
+            audits.c.chain_id == chain_id, audits.c.ran_at >= since
         )
-        return found
+        known = known.where(treasuries.c.treasury.not_in(audited))
+    ordered = known.order_by(treasuries.c.block_number, treasuries.c.log_index)
+    return [Address(one) for one in connection.scalars(ordered)]
 
 
-def to_common_unit(base_units: int, decimals: int) -> int:
-    """An amount in 18 decimals; a token with more loses its last digits, rounded down."""
-    if decimals <= COMMON_DECIMALS:
-        return int(base_units * 10 ** (COMMON_DECIMALS - decimals))
-    return int(base_units // 10 ** (decimals - COMMON_DECIMALS))
-
-
-def _not_comparable(
-    treasury: Address, figure: _Figure, reason: str, onchain: int | None = None
-) -> Finding:
-    return Finding(treasury, figure.getter, "not_comparable", None, onchain, reason)
+def _compare(
+    auditor: Auditor, books: Sequence[tuple[Address, TreasuryBook]]
+) -> tuple[list[Finding], list[str]]:
+    """Findings treasury by treasury, and why there are none of the others."""
+    findings: list[Finding] = []
+    postponed: list[str] = []
+    for place, (treasury, book) in enumerate(books):
+        try:
+            findings += tuple(auditor.findings(treasury, book))  # all of a treasury, or none
+        except NotNow as refusal:
+            postponed.append(f"{to_hex(treasury)}: {refusal}")
+        except RpcUnavailable as silence:  # of the others it would tell nothing either
+            postponed += [str(silence)] * (len(books) - place)
+            break
+    return findings, postponed
 
 
 def _finalized(connection: Connection, chain_id: ChainId, at: BlockStamp | None) -> BlockStamp:
@@ -216,14 +172,6 @@ def _finalized(connection: Connection, chain_id: ChainId, at: BlockStamp | None)
             f"{mark.finalized_number}: audit there or earlier"
         )
     return at
-
-
-def _treasuries(connection: Connection, chain_id: ChainId, at: BlockNumber) -> list[Address]:
-    known = select(treasuries.c.treasury).where(
-        treasuries.c.chain_id == chain_id, treasuries.c.block_number <= at
-    )
-    ordered = known.order_by(treasuries.c.block_number, treasuries.c.log_index)
-    return [Address(one) for one in connection.scalars(ordered)]
 
 
 def _require_same_block(reader: AuditReader, stamp: BlockStamp) -> None:

@@ -2,7 +2,8 @@
 
 One provider's answer for a range is its word; two that are equal are cross-checked. Where they
 differ, the blocks concerned are read anew with proof: who was wrong is charged, and what else rests
-on its word alone is taken back.
+on its word alone is taken back. A range that lost the digest of its logs, because a part of it was
+read anew, cannot be compared: it is read with proof too.
 """
 
 from collections import defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, and_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
 from indexer.chain.blocks import Log
 from indexer.chain.deployments import Deployment
@@ -22,10 +23,11 @@ from indexer.chain.wire import WireLog
 from indexer.columnar import digest, groups_of_wire
 from indexer.errors import RpcError
 from indexer.events import PROTOCOL_TOPICS, TRANSFER
-from indexer.ledger import forget, lowest_span, promote
+from indexer.ledger import forget, lowest_span, promote, spans_between
 from indexer.mend import restate
 from indexer.providers import leave_undecided, record_finding, requeue_after_lie, settle_doubts
 from indexer.queries import read_marks
+from indexer.repair import slices
 from indexer.scene import Scene
 from indexer.spans import Span
 from indexer.tables import provider_findings, ranges
@@ -84,16 +86,13 @@ def cross_check_once(
         marks = read_marks(connection, network.chain_id)
         if marks is None or marks.finalized is None:
             return False
-        span = lowest_span(
-            connection,
-            network.chain_id,
-            below="cross_checked",
-            up_to=marks.finalized.number,
-            which=and_(ranges.c.digest.is_not(None), ~_is_undecided(network.chain_id)),
-        )
+        span = _unchecked(connection, network.chain_id, marks.finalized.number)
     place = None if span is None else source.second(span.provider)
     if span is None or place is None:
         return False
+    if span.digest is None:
+        _reread(scene, span)
+        return True
     second = source.providers[place]
     theirs = list_logs(source, span.low, span.high, scene.deployed.tokens, provider=place)
     if digest(groups_of_wire(theirs)) == span.digest:
@@ -149,6 +148,43 @@ def differing_blocks(first: Sequence[Log], second: Sequence[Log]) -> tuple[Block
     return tuple(number for number in numbers if listed[0][number] != listed[1][number])
 
 
+def _unchecked(connection: Connection, chain_id: ChainId, up_to: BlockNumber) -> Span | None:
+    """The lowest range on one word that can be compared; else the lowest that cannot."""
+    for is_comparable in (ranges.c.digest.is_not(None), ranges.c.digest.is_(None)):
+        which = and_(is_comparable, ~_is_undecided(chain_id))
+        span = lowest_span(connection, chain_id, below="cross_checked", up_to=up_to, which=which)
+        if span is not None:
+            return span
+    return None
+
+
+def _reread(scene: Scene, span: Span) -> None:
+    """Read a slice anew of which no digest is left: a part of what was read as a whole once.
+
+    What can be proven is; what cannot has a digest again, unless two readings differ of it.
+    """
+    low, high = next(slices(span.low, span.high))
+    outcome = restate(scene, low, high, reason="digest_lost")
+    named = {span.provider, scene.source.provider}
+    with scene.engine.begin() as connection:
+        for left in spans_between(connection, scene.chain_id, low, high):
+            if left.digest is not None or not _holds_any(left, outcome.disputed):
+                continue
+            for provider in sorted(named):
+                record_finding(
+                    connection,
+                    scene.chain_id,
+                    provider,
+                    "undecided",
+                    (left.low, left.high),
+                    "unproven receipts differ from what is stored",
+                )
+
+
+def _holds_any(span: Span, numbers: Sequence[BlockNumber]) -> bool:
+    return any(span.low <= number <= span.high for number in numbers)
+
+
 def _doubt(scene: Scene, span: Span, second: str) -> None:
     """Write down that two providers differ, before anything decides between them."""
     with scene.engine.begin() as connection:
@@ -173,7 +209,8 @@ def _resolve(
         _leave_to_repair(scene, source, span, has_wavered=blocks is None)
         return
     outcomes = [
-        restate(scene, number, number, reason="dispute", in_ledger=False) for number in blocks
+        restate(scene, number, number, reason="dispute", in_ledger=False, needs_proof=True)
+        for number in blocks
     ]
     if not all(outcome.proven for outcome in outcomes):
         with scene.engine.begin() as connection:
@@ -181,7 +218,7 @@ def _resolve(
         return
     with scene.engine.begin() as connection:
         settle_doubts(connection, scene.chain_id, span.low, span.high)
-        if any(outcome.is_change for outcome in outcomes):
+        if any(outcome.refuted for outcome in outcomes):
             return  # the first was wrong: mending has charged it and made its ranges holes
         record_finding(
             connection,

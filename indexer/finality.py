@@ -34,6 +34,13 @@ class Disagreement(TransientError):  # noqa: N818 - names the finding, as the lo
     """Nodes hold different blocks and none is proven wrong: wait, and ask another first."""
 
 
+class Halted(InvariantError):  # noqa: N818 - reads as a state of the writer
+    """A finalized block changed: this chain's writer writes nothing until an operator has looked.
+
+    Its endpoints go on telling why, and it goes on by itself once the reason is cleared.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Ballot:
     """What the nodes say of one of our blocks, counted up to the first quorum."""
@@ -157,6 +164,8 @@ class FinalityWatch:
         self._source = source
         self._network = network
         self._doubted = False
+        self.unconfirmed: str | None = None
+        """Why the mark does not rise although the chain's own has; None while it does."""
         self._asked_at = -ASK_INTERVAL_S
         self._asked: tuple[BlockStamp, BlockHash] | None = None
         """What was indexed and what was the head then."""
@@ -165,7 +174,9 @@ class FinalityWatch:
         """Raise the mark as far as node, depth and database agree; None when it stays.
 
         Raises:
-            ChainContradiction: Enough nodes hold another block: ours came from a node to distrust.
+            ChainContradiction: Enough nodes hold another block than the one asked first, which
+                gave us ours.
+            Disagreement: So they do, and the one asked first is among them.
         """
         if marks.indexed is None or not self._is_due(marks.indexed, head):
             return None
@@ -190,7 +201,7 @@ class FinalityWatch:
         """Stop for good if the nodes agree that a finalized block changed; else doubt this one.
 
         Raises:
-            InvariantError: They do; the reason is stored, and readers are told by ``/readyz``.
+            Halted: They do; the reason is stored, and readers are told by ``/readyz``.
             ChainContradiction: They do not.
         """
         if not is_contradicted(self._source, final, theirs):
@@ -210,7 +221,7 @@ class FinalityWatch:
             block_number=final.number,
             provider=self._source.provider,
         )
-        raise InvariantError(f"{reason}: nothing more is written; compare with another node")
+        raise Halted(f"{reason}: nothing more is written; compare with another node")
 
     def _is_due(self, indexed: BlockStamp, head: Header) -> bool:
         """Whether the mark may have moved since it was last asked for."""
@@ -225,7 +236,10 @@ class FinalityWatch:
         found = ballot(self._source, stamp)
         if found.is_contradicted:
             nodes = ", ".join(found.contradicted)
-            raise ChainContradiction(f"{nodes} call block {stamp.number} final under another hash")
+            is_liar_asked = self._source.provider not in found.contradicted
+            raise (ChainContradiction if is_liar_asked else Disagreement)(
+                f"{nodes} call block {stamp.number} final under another hash"
+            )
         if not found.is_agreed and not self._doubted:
             log.warning(
                 "finality_unconfirmed",
@@ -234,4 +248,10 @@ class FinalityWatch:
                 contradicted=found.contradicted,
             )
         self._doubted = not found.is_agreed
+        self.unconfirmed = (
+            f"finality unconfirmed: only {len(found.agreed)} of {self._source.node_count} "
+            f"providers agree on block {stamp.number}"
+            if self._doubted
+            else None
+        )
         return found.is_agreed

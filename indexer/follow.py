@@ -12,19 +12,20 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Engine
 
+from indexer.caught import doubt
 from indexer.chain.blocks import Header
 from indexer.chain.deployments import Deployment
 from indexer.chain.networks import Network
 from indexer.chain.source import BlockSource
 from indexer.chain.types import BlockHash, BlockNumber, BlockStamp
 from indexer.cursor import note, open_marks
-from indexer.errors import ChainContradiction, InvariantError, Lagging
+from indexer.errors import InvariantError, Lagging
 from indexer.fetch import Reading, fetch_headers, read_by_headers
-from indexer.finality import Disagreement, FinalityWatch, candidate, tagged_header
+from indexer.finality import FinalityWatch, Halted, candidate, tagged_header
 from indexer.headers import Duplicate, Reorg, require_linked, standing
 from indexer.known import KnownContracts
+from indexer.notices import Committed, Notices
 from indexer.position import Position, read_position, require_same_chain
-from indexer.providers import FindingKind, record_finding
 from indexer.queries import Marks
 from indexer.replacement import HEADERS_PER_STEP, Replacement
 from indexer.unprojected import project_next
@@ -38,20 +39,6 @@ NOTE_INTERVAL_S = 1.0
 """Between two notes of the same head: often enough for ``updated_at``, seldom enough for disks."""
 
 log = structlog.get_logger()
-
-
-class Committed(Protocol):
-    """Is told of every commit of facts."""
-
-    def __call__(self, newest: BlockStamp, *, rows: int, at_head: bool) -> None:
-        """Note it.
-
-        Args:
-            newest: The highest block that was committed.
-            rows: Fact rows written.
-            at_head: Whether that block was the head.
-        """
-        ...
 
 
 class History(Protocol):
@@ -110,13 +97,15 @@ class Follower:
         """Set it to end a step that reads history; the loop puts its own here."""
         self.on_commit: Committed | None = None
         """Put an observer here before the first step."""
+        self.notices = Notices()
+        """What the steps have to say; put those here that somebody reads."""
 
     def start(self) -> None:
         """Check that node, record and database speak of the same chain, and find our place in it.
 
         Raises:
             ConfigurationError: They do not.
-            InvariantError: The writer halted earlier; an operator must look first.
+            Halted: The writer halted earlier; an operator must look first.
             TransientError: The node does not answer.
         """
         genesis_hash = require_same_chain(self._source, self._network, self._deployment)
@@ -129,7 +118,7 @@ class Follower:
             )
             self._position = read_position(connection, self._chain_id, self._deployed)
             if marks.degraded_reason is not None:
-                raise InvariantError(f"the indexer halted earlier: {marks.degraded_reason}")
+                raise Halted(f"the indexer halted earlier: {marks.degraded_reason}")
             widen(connection, self._chain_id, self._deployed)
         self.reload()
 
@@ -139,13 +128,7 @@ class Follower:
         Args:
             failure: What the last step raised.
         """
-        if isinstance(failure, ChainContradiction):
-            provider = self._source.provider
-            kind: FindingKind = "lagging" if isinstance(failure, Lagging) else "contradiction"
-            with self._engine.begin() as connection:
-                record_finding(connection, self._chain_id, provider, kind, None, str(failure))
-        if isinstance(failure, ChainContradiction | Disagreement):
-            self._source.distrust()
+        doubt(self._engine, self._source, self._chain_id, failure)
         self.reload()
 
     def reload(self) -> None:
@@ -176,7 +159,8 @@ class Follower:
             TransientError: The node did not answer or contradicted itself; call ``recover``,
                 later ``step`` again.
             RpcError: The node refused a call that it should not; as above.
-            InvariantError: A finalized block changed, or another writer is at work: stop.
+            Halted: A finalized block changed.
+            InvariantError: Another writer is at work: stop.
         """
         if not self._at.is_projected:
             self._project_rest()
@@ -280,6 +264,7 @@ class Follower:
 
     def _raise_finalized(self, head: Header) -> bool:
         stamp = self._finality.raise_mark(self.marks, head)
+        self.notices.finality_unconfirmed = self._finality.unconfirmed
         if stamp is not None:
             self._position = replace(self._at, marks=replace(self.marks, finalized=stamp))
         return stamp is not None

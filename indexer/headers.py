@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from indexer.chain.blocks import Header
 from indexer.chain.types import BlockHash, BlockNumber
-from indexer.errors import ChainContradiction
+from indexer.errors import Lagging
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ def require_linked(parent: BlockHash, headers: Sequence[Header]) -> None:
         headers: Each checked by ``verify.check_header``.
 
     Raises:
-        ChainContradiction: One is not: the chain moved while it was read, or the node mixes forks.
+        Lagging: One is not: the chain moved while it was read, or the node mixes forks.
     """
     for header in headers:
         if header.parent_hash != parent:
-            raise ChainContradiction(
+            raise Lagging(
                 f"block {header.number} does not follow 0x{parent.hex()}: "
                 "the chain moved while it was read"
             )

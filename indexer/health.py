@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
 from indexer.chain.networks import Network, network_by_name
+from indexer.errors import ConfigurationError
 from indexer.lag import (
     BACKFILL_BLOCKS_MIN,
     LAG_BLOCKS_MAX,
@@ -24,6 +25,7 @@ from indexer.lag import (
     silence_max,
 )
 from indexer.metrics import CONTENT_TYPE, IndexerMetrics
+from indexer.notices import Notices
 from indexer.status import Status, as_json, read_status
 
 HOST = "127.0.0.1"
@@ -34,23 +36,27 @@ Report = tuple[HTTPStatus, dict[str, object]]
 _JSON = "application/json"
 
 
-def readiness(status: Status | None) -> Report:
+def readiness(status: Status | None, notices: Notices | None = None) -> Report:
     """Judge a status: ready when following closely, of late, whole and not halted. Pure.
 
     Args:
         status: As read; None when nothing was ever indexed.
+        notices: What the process that answers knows of itself; they make nothing unready, for
+            another process may be the one that writes.
     """
+    own = [] if notices is None else notices.warnings()
     if status is None or status.indexed is None or status.head is None:
+        halted = None if status is None else status.degraded_reason
         return HTTPStatus.SERVICE_UNAVAILABLE, {
             "ready": False,
-            "reason": "nothing indexed yet",
-            "warnings": [],
+            "reason": halted or "; ".join(["nothing indexed yet", *own]),
+            "warnings": own,
         }
     reason = _unready_because(status)
     body: dict[str, object] = {
         "ready": reason is None,
         "reason": reason,
-        "warnings": warnings(status),
+        "warnings": [*warnings(status), *own],
         "network": status.network,
         "head": status.head,
         "indexed": status.indexed.number,
@@ -69,7 +75,11 @@ def warnings(status: Status) -> list[str]:
     found = []
     trails_s = finality_trails_s(status)
     if trails_s is not None and trails_s > finality_alarm_s(network):
-        found.append(f"finality has stalled: its mark trails by {trails_s} s")
+        found.append(
+            f"finality has stalled: nothing is final {trails_s} s after the first block"
+            if status.finalized is None
+            else f"finality has stalled: its mark trails by {trails_s} s"
+        )
     if status.audit is not None and status.audit.different:
         found.append(
             f"the audit at block {status.audit.block} found {status.audit.different} totals that "
@@ -106,7 +116,12 @@ def _unready_because(status: Status) -> str | None:
 
 @contextmanager
 def serving(
-    engine: Engine, network: Network, *, port: int, metrics: IndexerMetrics | None = None
+    engine: Engine,
+    network: Network,
+    *,
+    port: int,
+    metrics: IndexerMetrics | None = None,
+    notices: Notices | None = None,
 ) -> Iterator[None]:
     """Serve the endpoints on the loopback until the block ends; port 0 serves none.
 
@@ -115,6 +130,10 @@ def serving(
         network: The chain.
         port: Where to listen.
         metrics: This process's own; without them only what the database knows is shown.
+        notices: What this process knows of itself.
+
+    Raises:
+        ConfigurationError: Nobody can listen there.
     """
     if port == 0:
         yield
@@ -129,9 +148,9 @@ def serving(
             if self.path == "/livez":
                 self._answer_json(HTTPStatus.OK, {"live": True})
             elif self.path == "/readyz":
-                self._answer_json(*_read_readiness(engine, network))
+                self._answer_json(*_read_readiness(engine, network, notices))
             elif self.path == "/status":
-                self._answer_json(*_read_status(engine, network))
+                self._answer_json(*_read_status(engine, network, notices))
             elif self.path == "/metrics":
                 self._answer(HTTPStatus.OK, shown.render(), CONTENT_TYPE)
             else:
@@ -152,7 +171,7 @@ def serving(
         def log_message(self, format: str, *args: object) -> None:
             """Probes are not worth a line each."""
 
-    server = ThreadingHTTPServer((HOST, port), Endpoints)
+    server = _listening(port, Endpoints)
     thread = Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     try:
@@ -163,22 +182,32 @@ def serving(
         thread.join()
 
 
-def _read_readiness(engine: Engine, network: Network) -> Report:
+def _listening(port: int, endpoints: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer((HOST, port), endpoints)
+    except OSError as error:
+        raise ConfigurationError(
+            f"nobody can listen on port {port} of {HOST} ({error.strerror}): choose another "
+            "LASTRO_INDEXER_PORT, or stop who has it"
+        ) from error
+
+
+def _read_readiness(engine: Engine, network: Network, notices: Notices | None) -> Report:
     try:
         with engine.connect() as connection:
-            return readiness(read_status(connection, network))
+            return readiness(read_status(connection, network), notices)
     except OperationalError:
         return _SILENT
 
 
-def _read_status(engine: Engine, network: Network) -> Report:
+def _read_status(engine: Engine, network: Network, notices: Notices | None) -> Report:
     """The status with what readiness says of it; 200 whenever there is something to show."""
     try:
         with engine.connect() as connection:
             status = read_status(connection, network)
     except OperationalError:
         return _SILENT
-    _, judged = readiness(status)
+    _, judged = readiness(status, notices)
     shown = {key: judged[key] for key in ("ready", "reason", "warnings")}
     return HTTPStatus.OK, shown if status is None else shown | as_json(status)
 

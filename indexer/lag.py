@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from indexer.chain.networks import Network
+from indexer.chain.networks import Network, network_by_name
 from indexer.status import Status
 
 LAG_BLOCKS_MAX: Final = 60
@@ -37,10 +37,14 @@ def finality_trails_s(status: Status) -> int | None:
     """Seconds of chain time between the indexed and the finalized block.
 
     Both are blocks, so that a chain that stands still raises no alarm of finality; None while the
-    indexer itself is behind, where the mark trails because of us.
+    indexer itself is behind, where the mark trails because of us. While nothing is final, all since
+    the first block trails, by the block time of the network.
     """
-    if status.finalized is None or status.indexed is None or status.lag_blocks > LAG_BLOCKS_MAX:
+    if status.indexed is None or status.lag_blocks > LAG_BLOCKS_MAX:
         return None
+    if status.finalized is None:
+        blocks = status.indexed.number - status.first_block + 1
+        return blocks * network_by_name(status.network).block_time_s
     return int((status.indexed.timestamp - status.finalized.timestamp).total_seconds())
 
 

@@ -5,8 +5,9 @@ beneath it, and painters of one chain wait for each other at its row of marks. "
 the first hole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, true, update
@@ -21,6 +22,7 @@ from indexer.spans import (
     gaps,
     grown_together,
     reaches,
+    taken_in,
     within,
     without,
 )
@@ -63,6 +65,20 @@ def extend(  # noqa: PLR0913 - one argument per column
             (low, high),
             lambda old: [*without(old, low, high), new],
         )
+
+
+def take_in_reading(
+    connection: Connection, chain_id: ChainId, interval: Interval, runs: Sequence[Span]
+) -> None:
+    """Record a reading of which some blocks could not be proven; nothing is lowered by it.
+
+    Args:
+        connection: In the transaction that writes what was read.
+        chain_id: The chain.
+        interval: First and last block read.
+        runs: Its proven blocks, and those others whose rows say what it says.
+    """
+    _repaint(connection, chain_id, FILTER_ID, interval, lambda old: reduce(taken_in, runs, old))
 
 
 def promote(
@@ -168,13 +184,22 @@ def vouchers(
     connection: Connection, chain_id: ChainId, low: BlockNumber, high: BlockNumber
 ) -> tuple[str, ...]:
     """Whose word some part of ``low`` to ``high`` rests on; a proven part rests on nobody's."""
+    spans = spans_between(connection, chain_id, low, high)
+    weak = [span for span in spans if span.state != "proven"]
+    named = {name for span in weak for name in (span.provider, span.confirmed_by) if name}
+    return tuple(sorted(named))
+
+
+def spans_between(
+    connection: Connection, chain_id: ChainId, low: BlockNumber, high: BlockNumber
+) -> list[Span]:
+    """The ranges that hold some part of ``low`` to ``high``, whole, from the lowest."""
     rows = connection.execute(
-        _spans_of(chain_id, FILTER_ID).where(
-            ranges.c.state != "proven", ranges.c.high >= low, ranges.c.low <= high
-        )
+        _spans_of(chain_id, FILTER_ID)
+        .where(ranges.c.high >= low, ranges.c.low <= high)
+        .order_by(ranges.c.low)
     )
-    named = {name for row in rows for name in (row.provider, row.confirmed_by)}
-    return tuple(sorted(named - {None}))
+    return [_span(row) for row in rows]
 
 
 def lowest_span(

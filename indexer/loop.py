@@ -5,7 +5,7 @@ head waits for one slice at most.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from time import monotonic
@@ -19,12 +19,18 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from indexer.chain.types import ChainId
 from indexer.db.locks import lock_key, try_session_lock
 from indexer.errors import RpcError, TransientError
+from indexer.finality import Halted
 from indexer.follow import Follower
+from indexer.queries import read_marks
 
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 15.0
 STOP_POLL_S = 0.1
 """How late a wait for the lock may notice that the process is to stop."""
+BELL_POLL_S = 0.2
+"""How late a wait for a head may notice that the process is to stop."""
+HALT_POLL_S = 1.0
+"""Between two looks whether an operator has cleared the reason of a halt."""
 IDLE_REST_S = 2.0
 """How long idle work that found nothing to do is left alone."""
 
@@ -82,8 +88,8 @@ def lock_name(chain_id: ChainId) -> str:
 class Bell(Protocol):
     """Rings at a new head, where the node offers that."""
 
-    def wait(self, timeout_s: float) -> object:
-        """Return at a new head, or when the time is over."""
+    def wait(self, timeout_s: float) -> bool:
+        """Return at a new head, or when the time is over; whether it rang."""
         ...
 
 
@@ -202,8 +208,12 @@ def _cancelled_at(stop: Event, connection: Connection) -> Iterator[None]:
 def run(follower: Follower, engine: Engine, *, chain_id: ChainId, pace: Pace, stop: Event) -> None:
     """Follow until told to stop, whatever the outside does.
 
+    A halted writer lets go of the lock, for whoever mends, and waits: it goes on once an operator
+    has cleared the reason, and is an error only when told to stop before.
+
     Raises:
         PermanentError: A setting is wrong.
+        Halted: Told to stop while halted.
         InvariantError: The writer must not go on.
     """
     follower.stop = stop
@@ -216,8 +226,23 @@ def run(follower: Follower, engine: Engine, *, chain_id: ChainId, pace: Pace, st
                 follower.start()
                 log.info("following_started", chain_id=chain_id)
                 _follow(follower, held, backoff, pace=pace, stop=stop)
+        except Halted as halt:
+            log.error("writer_halted", chain_id=chain_id, reason=str(halt))  # noqa: TRY400 - no fault
+            if not _await_clearance(engine, chain_id, stop):
+                raise
+            log.warning("halt_cleared", chain_id=chain_id)
         except OUTSIDE_FAILURES as failure:
             _pause(failure, backoff, stop)
+
+
+def _await_clearance(engine: Engine, chain_id: ChainId, stop: Event) -> bool:
+    """Wait until the chain is no longer degraded; False when told to stop before."""
+    while not stop.wait(HALT_POLL_S):
+        with suppress(*OUTSIDE_FAILURES), engine.connect() as connection:
+            marks = read_marks(connection, chain_id)
+            if marks is None or marks.degraded_reason is None:
+                return True
+    return False
 
 
 def _follow(
@@ -247,8 +272,11 @@ def _follow(
 def _await_head(pace: Pace, stop: Event) -> None:
     if pace.bell is None:
         stop.wait(pace.poll_interval_s)
-    else:
-        pace.bell.wait(pace.poll_interval_s)
+        return
+    until = monotonic() + pace.poll_interval_s
+    while not stop.is_set() and (left_s := until - monotonic()) > 0:
+        if pace.bell.wait(min(left_s, BELL_POLL_S)):
+            return
 
 
 def _pause(failure: Exception, backoff: Backoff, stop: Event) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, text, update
 
+from indexer.chain.networks import network_by_chain_id
 from indexer.chain.types import BlockNumber, BlockStamp, ChainId
 from indexer.checksum import projections_checksum
 from indexer.cursor import read_fetched
@@ -27,7 +28,8 @@ class Rewound:
     tip: BlockStamp
     """Where the cursor stood."""
     to: BlockStamp | None
-    """Where it stands; None: at the start."""
+    """Where it stands: the highest stored block up to the one asked for, as final blocks without
+    our logs are not kept. None: there is none, and it stands at the start."""
     lowered_finalized: bool
     """Whether blocks that counted as final are gone."""
 
@@ -43,6 +45,14 @@ class Rebuilt:
     def is_same(self) -> bool:
         """Whether the projections were what the facts say."""
         return self.before == self.after
+
+
+def nothing_indexed(network: str) -> str:
+    """What to say of a chain of which no block is indexed, and what to do about it."""
+    return (
+        f"nothing of {network} is indexed yet: let its indexer run, or give "
+        f"'lastro indexer backfill --chain {network}'"
+    )
 
 
 def allow_long_statements(connection: Connection) -> None:
@@ -69,9 +79,12 @@ def rewind(
     """
     allow_long_statements(connection)
     tip = read_fetched(connection, chain_id)
-    if tip is None or tip.number <= to:
-        stands = "nowhere yet" if tip is None else f"at block {tip.number}"
-        raise ConfigurationError(f"nothing stands above block {to}: the cursor is {stands}")
+    if tip is None:
+        raise ConfigurationError(nothing_indexed(network_by_chain_id(chain_id).name))
+    if tip.number <= to:
+        raise ConfigurationError(
+            f"nothing stands above block {to}: the cursor is at block {tip.number}"
+        )
     finalized = connection.execute(
         select(marks.c.finalized_number).where(marks.c.chain_id == chain_id)
     ).scalar_one()
@@ -97,7 +110,7 @@ def stored_span(connection: Connection, chain_id: ChainId) -> tuple[int, int]:
         select(marks.c.first_block, marks.c.indexed_number).where(marks.c.chain_id == chain_id)
     ).one_or_none()
     if row is None or row.indexed_number is None:
-        raise ConfigurationError(f"nothing of chain {chain_id} is indexed yet")
+        raise ConfigurationError(nothing_indexed(network_by_chain_id(chain_id).name))
     return row.first_block, row.indexed_number
 
 

@@ -26,10 +26,12 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import OperationalError
 
 from indexer.chain.networks import Network
-from indexer.chain.node import public_url
 from indexer.chain.observer import Outcome
 from indexer.chain.types import BlockStamp, ChainId
+from indexer.chain.urls import public_url
 from indexer.lag import finality_alarm_s, finality_trails_s
+from indexer.notices import Notices
+from indexer.providers import LIES
 from indexer.status import Status, read_status
 from indexer.tables import provider_findings, reorgs
 
@@ -48,12 +50,13 @@ class IndexerMetrics:
     Every method may be called from any thread.
     """
 
-    def __init__(self, engine: Engine, network: Network) -> None:
+    def __init__(self, engine: Engine, network: Network, notices: Notices | None = None) -> None:
         """Prepare; the database is asked at each scrape only.
 
         Args:
             engine: May read schema ``chain``.
             network: The chain of this process; a label of every metric.
+            notices: What the process knows of itself.
         """
         self._network = network.name
         self._registry = CollectorRegistry()
@@ -73,7 +76,17 @@ class IndexerMetrics:
             "commit_lag_seconds", "From a block's time to its commit at the head", LAG_BUCKETS_S
         )
         ProcessCollector(registry=self._registry)
-        self._registry.register(_Stored(engine, network))
+        self._registry.register(_Stored(engine, network, notices or Notices()))
+
+    def expect(self, providers: Iterable[str]) -> None:
+        """Show that these providers were not caught: a rise from nothing is seen by no query.
+
+        Args:
+            providers: Those that will be asked.
+        """
+        for provider in providers:
+            for kind in LIES:
+                self._failed_checks.labels(self._network, provider_label(provider), kind)
 
     def request(self, provider: str, method: str, seconds: float, outcome: Outcome) -> None:
         """Count one request, as ``RpcObserver`` says."""
@@ -135,11 +148,12 @@ def provider_label(provider: str) -> str:
 
 
 class _Stored:
-    """Collects what the database knows, at each scrape anew."""
+    """Collects what the database knows, and what the process notices, at each scrape anew."""
 
-    def __init__(self, engine: Engine, network: Network) -> None:
+    def __init__(self, engine: Engine, network: Network, notices: Notices) -> None:
         self._engine = engine
         self._network = network
+        self._notices = notices
 
     def describe(self) -> list[Metric]:
         """Nothing: else registering would already ask the database."""
@@ -147,6 +161,9 @@ class _Stored:
 
     def collect(self) -> Iterator[Metric]:
         """Read the database; while it does not answer, only say so."""
+        is_unconfirmed = self._notices.finality_unconfirmed is not None
+        meaning = "Whether too few providers agree on the next final block"
+        yield self._gauge("finality_unconfirmed", meaning, is_unconfirmed)
         try:
             with self._engine.connect() as connection:
                 status = read_status(connection, self._network)

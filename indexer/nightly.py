@@ -6,12 +6,13 @@ from datetime import UTC, datetime, time, timedelta
 from threading import Thread
 
 import structlog
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from indexer.audit import AuditReader, audit_treasuries
+from indexer.audit import AuditReader, audit_treasuries, unaudited
 from indexer.chain.networks import Network
 from indexer.errors import PermanentError, RpcError, TransientError
+from indexer.queries import read_marks
 from indexer.tables import audits
 
 RETRY_AFTER = timedelta(minutes=15)
@@ -38,8 +39,9 @@ class NightlyAudit:
     """Audits one chain's treasuries once a day; ask it whenever there is nothing else to do.
 
     The claim on a night is the rows of its audit: a restart reads them, and who asks holds the
-    chain's writer lock, so that there is one. A night that was slept through is made up for. The
-    audit runs in a thread: it takes a few calls per treasury, and no new head waits for it.
+    chain's writer lock, so that there is one. A night that was slept through is made up for, and
+    treasuries whose state no node told are asked for again. The audit runs in a thread: it takes a
+    few calls per treasury, and no new head waits for it.
     """
 
     def __init__(
@@ -83,28 +85,34 @@ class NightlyAudit:
         if now < self._next or self.is_running:
             return False
         due = last_due(now, hour=self._hour)
-        ran_at = self._last_run()
+        has_run = self._has_run(due)
         self._next = due + timedelta(days=1)
-        if ran_at is not None and ran_at >= due:
+        if has_run:
             return False
         run = copy_context().run  # so that its log lines carry this process's ids
-        self._running = Thread(target=run, args=(self._audit, now), name="audit", daemon=True)
+        self._running = Thread(target=run, args=(self._audit, now, due), name="audit", daemon=True)
         self._running.start()
         return True
 
-    def _audit(self, now: datetime) -> None:
+    def _audit(self, now: datetime, due: datetime) -> None:
         try:
-            audit_treasuries(self._engine, self._reader, self._network)
+            audit_treasuries(self._engine, self._reader, self._network, since=due)
         except _NOT_NOW as failure:
             self._next = now + RETRY_AFTER
             log.warning(
                 "audit_postponed", chain_id=self._network.chain_id, reason=str(failure)[:500]
             )
 
-    def _last_run(self) -> datetime | None:
-        newest = select(func.max(audits.c.ran_at)).where(
-            audits.c.chain_id == self._network.chain_id
-        )
+    def _has_run(self, due: datetime) -> bool:
+        """Whether rows were left since then, and those of every treasury that is final."""
+        chain_id = self._network.chain_id
+        left = select(audits.c.id).where(audits.c.chain_id == chain_id, audits.c.ran_at >= due)
         with self._engine.connect() as connection:
-            ran_at: datetime | None = connection.execute(newest).scalar_one()
-        return ran_at
+            if connection.scalar(left.limit(1)) is None:
+                return False
+            marks = read_marks(connection, chain_id)
+            return (
+                marks is None
+                or marks.finalized is None
+                or not unaudited(connection, chain_id, marks.finalized.number, since=due)
+            )

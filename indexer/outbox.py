@@ -1,106 +1,63 @@
 """What happened, told to a consumer in order, as facts and retractions of facts.
 
-``latest`` tells a fact as soon as it is indexed and takes it back when a reorg removes it;
-``finalized`` tells it once it can no longer change and takes nothing back. A consumer's place is a
-cursor that it stores with what it made of the messages: told again from an older cursor, it hears
-the same identities again, and knows them.
+``latest`` tells a fact as soon as it is indexed; ``finalized`` once its block is final. Either
+takes back what it told that holds no longer. ``latest`` does so after every reorg; ``finalized``
+only after what can remove a fact of a final block: a repair that found it false, a reorg of the
+block that had made its contract known, a rewind by an operator.
 
-Rows of one chain's outbox become visible in the order of their ids, because every writer holds the
-chain's row in ``marks`` when it adds one.
+A consumer's cursor is stored with what it made of the messages, in one transaction: only what was
+acknowledged counts as told, and only what was told is taken back. Told again from an older cursor,
+it hears the same identities again, and knows them. A retraction of an identity that it does not
+know is to be ignored.
+
+Rows of one chain's outbox become visible in the order of their ids, because ``announce`` takes the
+chain's row in ``marks`` before it adds one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    SmallInteger,
-    Subquery,
-    Table,
-    case,
-    func,
-    literal,
-    literal_column,
-    select,
-    tuple_,
-    union_all,
-)
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
-from indexer.chain.types import BlockHash, BlockNumber, ChainId
-from indexer.tables import (
-    logs,
-    marks,
-    orphans,
-    outbox,
-    outbox_cursors,
-    payments_confirmed,
-    payments_created,
-    token_transfers,
+from indexer.chain.types import BlockNumber, ChainId
+from indexer.outbox_telling import (
+    Delivery,
+    Message,
+    Place,
+    Removal,
+    assertions,
+    retractions,
 )
+from indexer.tables import outbox, outbox_cursors
 
-FACTS: Final[tuple[Table, ...]] = (payments_created, payments_confirmed, token_transfers, logs)
-"""Tables that are told of, by rank: the order of facts that one log states."""
-Delivery = Literal["latest", "finalized"]
 _Change = Row[Any, Any, Any, Any, Any]
-_BEFORE_ALL_RANKS = -1
 _CHANGES_MAX = 10_000
 """Reorgs and amendments looked at in one read."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """A fact's place on its chain; ``rank`` -1 is before every fact of the same log."""
-
-    block_number: BlockNumber
-    log_index: int
-    ordinal: int
-    rank: int
-
-    def before(self) -> "Place":
-        """The place that everything before this one is at or below."""
-        return replace(self, rank=self.rank - 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """What a consumer knows: every change up to ``outbox_id``, every fact up to ``place``."""
+    """What a consumer knows.
+
+    Every fact up to ``place`` that held when ``outbox_id`` was written is known; of what holds no
+    longer, nothing is known above ``held`` and nothing but what a later change removes.
+    """
 
     outbox_id: int
+    """Every change up to here is dealt with."""
     place: Place
+    """Facts are told from here on; any change below puts it down."""
+    held: Place
+    """Where the highest fact stands that was told; put down only by what removes all above."""
+    retracted: int = 0
+    """How many facts of the change after ``outbox_id`` were taken back already."""
 
 
-BEGINNING: Final = Cursor(0, Place(BlockNumber(-1), 0, 0, _BEFORE_ALL_RANKS))
+_START = Place.start_of(BlockNumber(-1))
+BEGINNING: Final = Cursor(0, _START, _START)
 """Of a consumer that knows nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class FactId:
-    """What tells a fact from every other, for ever; the same on a branch and off it."""
-
-    fact: str
-    """Name of its table."""
-    chain_id: ChainId
-    block_hash: BlockHash
-    log_index: int
-    ordinal: int
-    """Place in an event that states many facts, else 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A fact that holds, or one that holds no longer."""
-
-    kind: Literal["assert", "retract"]
-    revision: int
-    """1 + the reorgs of its chain so far; never falls."""
-    identity: FactId
-    block_number: BlockNumber
-    values: Mapping[str, Any]
-    """The fact's row: bytes as ``\\x`` hex, integers as integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +82,12 @@ def read_cursor(
     ).one_or_none()
     if row is None:
         return BEGINNING
-    place = Place(row.block_number, row.log_index, row.ordinal, row.rank)
-    return Cursor(row.outbox_id, place)
+    return Cursor(
+        row.outbox_id,
+        Place(row.block_number, row.log_index, row.ordinal, row.rank),
+        Place(row.held_block_number, row.held_log_index, row.held_ordinal, row.held_rank),
+        row.retracted,
+    )
 
 
 def acknowledge(
@@ -140,24 +101,29 @@ def acknowledge(
     """Store how far a consumer has been told.
 
     Args:
-        connection: In the transaction that stores what the messages made, for exactly once.
+        connection: In the transaction that stores what the messages made: a fact that was dealt
+            with and not acknowledged is not taken back.
         consumer: Its name; one process at a time reads under it.
         chain_id: The chain.
         delivery: As it read.
         through: Of what it read.
     """
-    place = through.place
+    place, held = through.place, through.held
+    moved = {
+        "outbox_id": through.outbox_id,
+        "block_number": place.block_number,
+        "log_index": place.log_index,
+        "ordinal": place.ordinal,
+        "rank": place.rank,
+        "held_block_number": held.block_number,
+        "held_log_index": held.log_index,
+        "held_ordinal": held.ordinal,
+        "held_rank": held.rank,
+        "retracted": through.retracted,
+    }
     statement = insert(outbox_cursors).values(
-        consumer=consumer,
-        chain_id=chain_id,
-        delivery=delivery,
-        outbox_id=through.outbox_id,
-        block_number=place.block_number,
-        log_index=place.log_index,
-        ordinal=place.ordinal,
-        rank=place.rank,
+        consumer=consumer, chain_id=chain_id, delivery=delivery, **moved
     )
-    moved = ("outbox_id", "block_number", "log_index", "ordinal", "rank")
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["consumer", "chain_id", "delivery"],
@@ -176,36 +142,36 @@ def read_outbox(
 ) -> Told:
     """Tell a consumer what it does not know yet.
 
-    What was added and removed before it read is not told. After an amendment (a contract became
-    known, a range was repaired) the facts from there on are told again: one that it holds already
-    has the same identity and the same values.
+    What was added and removed before it read is not told, unless it stood among what the consumer
+    knew: then its retraction comes alone, and is to be ignored. After an amendment (a contract
+    became known, a range was repaired) the facts from there on are told again: one that it holds
+    already has the same identity and the same values.
 
     Args:
         connection: Any isolation level.
         consumer: Its name.
         chain_id: The chain.
-        delivery: ``latest``, or ``finalized``: up to the finalized mark, and never a retraction.
+        delivery: ``latest``, or ``finalized``: up to the finalized mark.
         limit: Messages at most.
     """
     cursor = read_cursor(connection, consumer=consumer, chain_id=chain_id, delivery=delivery)
     while True:
         changes = _changes(connection, chain_id, cursor.outbox_id)
-        told = _tell_changes(connection, chain_id, delivery, cursor, changes, limit)
+        told = _tell_changes(connection, chain_id, cursor, changes, limit)
         if len(told.messages) >= limit or len(changes.rows) >= _CHANGES_MAX:
             return told
-        asserted = _assertions(
+        asserted = assertions(
             connection,
             chain_id,
             delivery,
-            told.through,
+            told.through.place,
             limit=limit - len(told.messages),
             revision=changes.revision,
         )
         # A reorg that commits between these reads leaves facts of a branch that is not told of.
         if _changes(connection, chain_id, told.through.outbox_id).rows:
             continue
-        place = _place_of(asserted[-1]) if asserted else told.through.place
-        return Told((*told.messages, *asserted), replace(told.through, place=place))
+        return Told((*told.messages, *asserted), _advanced(told.through, asserted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,119 +209,37 @@ def _changes(connection: Connection, chain_id: ChainId, after: int) -> _Changes:
 
 
 def _tell_changes(
-    connection: Connection,
-    chain_id: ChainId,
-    delivery: Delivery,
-    cursor: Cursor,
-    changes: _Changes,
-    limit: int,
+    connection: Connection, chain_id: ChainId, cursor: Cursor, changes: _Changes, limit: int
 ) -> Told:
     """Go through removals and amendments in order, as far as the limit goes."""
     messages: list[Message] = []
     for row in changes.rows:
-        if row.reorg_id is not None and delivery == "latest":
-            gone = _retractions(
-                connection, chain_id, row, cursor.place, limit=limit - len(messages)
-            )
+        if row.reorg_id is not None:
+            removal = Removal(row.reorg_id, row.revision, cursor.held, cursor.retracted)
+            room = limit - len(messages)
+            gone = retractions(connection, chain_id, removal, limit=room)
             messages += gone
-            if gone:
-                cursor = replace(cursor, place=_place_of(gone[-1]).before())
-            if len(messages) >= limit:
-                return Told(tuple(messages), cursor)
-        start = Place(row.low, 0, 0, _BEFORE_ALL_RANKS)
-        is_heard = row.action == "amended" or delivery == "latest"
-        place = min(cursor.place, start) if is_heard else cursor.place
-        cursor = Cursor(row.id, place)
+            if len(gone) >= room:
+                retracted = cursor.retracted + len(gone)
+                return Told(tuple(messages), replace(cursor, retracted=retracted))
+        cursor = _changed(cursor, row)
     return Told(tuple(messages), replace(cursor, outbox_id=changes.newest_id))
 
 
-def _retractions(
-    connection: Connection, chain_id: ChainId, row: _Change, place: Place, *, limit: int
-) -> list[Message]:
-    """What a reorg took of what the consumer holds, newest first."""
-    rank = case({table.name: number for number, table in enumerate(FACTS)}, value=orphans.c.fact)
-    at = tuple_(orphans.c.block_number, orphans.c.log_index, orphans.c.ordinal, rank)
-    rows = connection.execute(
-        select(orphans)
-        .where(
-            orphans.c.reorg_id == row.reorg_id,
-            orphans.c.chain_id == chain_id,
-            at <= (place.block_number, place.log_index, place.ordinal, place.rank),
-        )
-        .order_by(
-            orphans.c.block_number.desc(),
-            orphans.c.log_index.desc(),
-            orphans.c.ordinal.desc(),
-            rank.desc(),
-        )
-        .limit(limit)
-    )
-    return [_message("retract", row.revision, chain_id, gone.fact, gone) for gone in rows]
+def _changed(cursor: Cursor, row: _Change) -> Cursor:
+    """The cursor once a change is dealt with.
+
+    A removal leaves nothing above its first block, so that nothing there is held; an amendment
+    leaves what it did not find false, which a later change may remove.
+    """
+    start = Place.start_of(row.low)
+    held = min(cursor.held, start) if row.action == "removed" else cursor.held
+    return Cursor(row.id, min(cursor.place, start), held)
 
 
-def _assertions(
-    connection: Connection,
-    chain_id: ChainId,
-    delivery: Delivery,
-    cursor: Cursor,
-    *,
-    limit: int,
-    revision: int,
-) -> list[Message]:
-    """The facts after the consumer's place, in the order of the chain, in one snapshot."""
-    parts = [
-        select(_after(table, rank, chain_id, delivery, cursor.place, limit))
-        for rank, table in enumerate(FACTS)
-    ]
-    facts = union_all(*parts).subquery("facts")
-    rows = connection.execute(
-        select(facts)
-        .order_by(facts.c.block_number, facts.c.log_index, facts.c.ordinal, facts.c.rank)
-        .limit(limit)
-    )
-    return [_message("assert", revision, chain_id, FACTS[row.rank].name, row) for row in rows]
-
-
-def _after(
-    table: Table, rank: int, chain_id: ChainId, delivery: Delivery, place: Place, limit: int
-) -> Subquery:
-    ordinal = table.c.ordinal if "ordinal" in table.c else literal(0)
-    ranked = literal(rank, SmallInteger)
-    found: Select[Any] = (
-        select(
-            table.c.block_number,
-            table.c.block_hash,
-            table.c.log_index,
-            ordinal.label("ordinal"),
-            ranked.label("rank"),
-            func.to_jsonb(literal_column(table.name)).label("values"),
-        )
-        .where(
-            table.c.chain_id == chain_id,
-            tuple_(table.c.block_number, table.c.log_index, ordinal, ranked)
-            > (place.block_number, place.log_index, place.ordinal, place.rank),
-        )
-        .order_by(table.c.block_number, table.c.log_index, ordinal)
-        .limit(limit)
-    )
-    if delivery == "finalized":
-        mark = select(marks.c.finalized_number).where(marks.c.chain_id == chain_id)
-        found = found.where(table.c.block_number <= mark.scalar_subquery())
-    return found.subquery(f"after_{rank}")
-
-
-def _message(
-    kind: Literal["assert", "retract"],
-    revision: int,
-    chain_id: ChainId,
-    fact: str,
-    row: Row[Any],
-) -> Message:
-    identity = FactId(fact, chain_id, BlockHash(bytes(row.block_hash)), row.log_index, row.ordinal)
-    return Message(kind, revision, identity, row.block_number, row.values)
-
-
-def _place_of(message: Message) -> Place:
-    rank = next(n for n, table in enumerate(FACTS) if table.name == message.identity.fact)
-    identity = message.identity
-    return Place(message.block_number, identity.log_index, identity.ordinal, rank)
+def _advanced(cursor: Cursor, asserted: Sequence[Message]) -> Cursor:
+    """The cursor once these facts are told."""
+    if not asserted:
+        return cursor
+    place = asserted[-1].place
+    return replace(cursor, place=place, held=max(cursor.held, place))

@@ -73,8 +73,8 @@ class Message:
     """A fact that holds, or one that holds no longer.
 
     A retraction of an identity that the consumer does not know is to be ignored: the fact came and
-    went in blocks that it had heard of, before it was told. A retraction has the values that were
-    told; the same identity may be asserted again, after it with other values.
+    went in blocks that it had heard of, before it was told. The same identity may be asserted again
+    afterwards, with other values if those were false.
     """
 
     kind: Literal["assert", "retract"]

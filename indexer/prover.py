@@ -1,9 +1,9 @@
 """Prove from receipts what was believed on a node's word, in idle time.
 
-First the blocks that confirm payments, wherever they stand: settlement acts on proven facts only.
+First the blocks that hold logs of ours, wherever they stand: settlement acts on proven facts only.
 Then, where history is to be proven, everything else, from the oldest. What a proof contradicts is
 mended at once and charged to who served it; a block with a receipt of an unknown type is neither
-proven nor wrong, and is left at that.
+proven nor wrong, and is left at that until another node is asked.
 """
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
@@ -12,7 +12,7 @@ from indexer.backfill.ranges import Depth
 from indexer.chain.deployments import Deployment
 from indexer.chain.networks import Network
 from indexer.chain.source import BlockSource
-from indexer.chain.types import BlockNumber, ChainId
+from indexer.chain.types import BlockNumber
 from indexer.events import FILTER_ID
 from indexer.mend import restate
 from indexer.providers import record_finding
@@ -20,9 +20,9 @@ from indexer.queries import read_marks
 from indexer.repair import slices
 from indexer.scene import Scene
 from indexer.spans import Interval
-from indexer.tables import blocks, payments_confirmed, provider_findings, ranges
+from indexer.tables import blocks, provider_findings, ranges
 
-BLOCKS_PER_CALL = 10
+BLOCKS_PER_CALL = 2
 """Single blocks proven in one call: a new head does not wait for more."""
 
 
@@ -42,7 +42,7 @@ def prove_once(
         network: Which.
         deployment: Where the protocol stands on it.
         history: How sure all history is to be: ``proven`` asks for every block, anything less
-            only for those that confirm payments.
+            only for those that hold logs of ours.
 
     Returns:
         Whether there were such blocks: call again.
@@ -56,10 +56,10 @@ def prove_once(
         if marks is None or marks.finalized is None:
             return False
         final = marks.finalized.number
-        numbers = _settling(connection, network.chain_id, marks.first_block, final)
+        numbers = _holding(connection, scene, marks.first_block, final)
         interval = None
         if not numbers and history == "proven":
-            interval = _unproven(connection, network.chain_id, marks.first_block, final)
+            interval = _unproven(connection, scene, marks.first_block, final)
     for number in numbers:
         _prove(scene, number, number, in_ledger=False)
     if interval is not None:
@@ -83,26 +83,18 @@ def _prove(scene: Scene, low: BlockNumber, high: BlockNumber, *, in_ledger: bool
         )
 
 
-def _settling(
-    connection: Connection, chain_id: ChainId, first_block: BlockNumber, final: BlockNumber
+def _holding(
+    connection: Connection, scene: Scene, first_block: BlockNumber, final: BlockNumber
 ) -> list[BlockNumber]:
-    """Unproven blocks that confirm payments, from the oldest."""
-    confirms = (
-        select(payments_confirmed.c.block_number)
-        .where(
-            payments_confirmed.c.chain_id == chain_id,
-            payments_confirmed.c.block_number == blocks.c.number,
-        )
-        .exists()
-    )
+    """Unproven blocks that hold logs of ours, from the oldest."""
     rows = connection.execute(
         select(blocks.c.number)
         .where(
-            blocks.c.chain_id == chain_id,
+            blocks.c.chain_id == scene.chain_id,
             blocks.c.number.between(first_block, final),
             ~blocks.c.proven,
-            confirms,
-            ~_unprovable(chain_id, blocks.c.number, blocks.c.number),
+            blocks.c.logs_count > 0,
+            ~_unprovable(scene, blocks.c.number, blocks.c.number),
         )
         .order_by(blocks.c.number)
         .limit(BLOCKS_PER_CALL)
@@ -111,17 +103,17 @@ def _settling(
 
 
 def _unproven(
-    connection: Connection, chain_id: ChainId, first_block: BlockNumber, final: BlockNumber
+    connection: Connection, scene: Scene, first_block: BlockNumber, final: BlockNumber
 ) -> Interval | None:
     """The beginning of the oldest range that is not proven, as much as one slice."""
     row = connection.execute(
         select(ranges.c.low, ranges.c.high)
         .where(
-            ranges.c.chain_id == chain_id,
+            ranges.c.chain_id == scene.chain_id,
             ranges.c.filter == FILTER_ID,
             ranges.c.state != "proven",
             ranges.c.low.between(first_block, final),
-            ~_unprovable(chain_id, ranges.c.low, ranges.c.high),
+            ~_unprovable(scene, ranges.c.low, ranges.c.high),
         )
         .order_by(ranges.c.low)
         .limit(1)
@@ -130,13 +122,14 @@ def _unproven(
 
 
 def _unprovable(
-    chain_id: ChainId, low: ColumnElement[int], high: ColumnElement[int]
+    scene: Scene, low: ColumnElement[int], high: ColumnElement[int]
 ) -> ColumnElement[bool]:
-    """Whether blocks were found unprovable before."""
+    """Whether blocks were found unprovable before, as told by who would be asked now."""
     return (
         select(provider_findings.c.id)
         .where(
-            provider_findings.c.chain_id == chain_id,
+            provider_findings.c.chain_id == scene.chain_id,
+            provider_findings.c.provider == scene.source.provider,
             provider_findings.c.kind == "unprovable",
             provider_findings.c.low <= low,
             provider_findings.c.high >= high,

@@ -16,7 +16,7 @@ from indexer.chain.types import BlockNumber, ChainId
 from indexer.events import FILTER_ID
 from indexer.ledger import forget
 from indexer.spans import Interval
-from indexer.tables import provider_findings, ranges
+from indexer.tables import marks, provider_findings, ranges
 
 FindingKind = Literal[
     "logs_missing",
@@ -38,6 +38,8 @@ WEIGHTS: Final[dict[str, float]] = {
 }
 """What a finding weighs; of any other kind, as much as a lie."""
 LIE_WEIGHT: Final = 1.0
+LIES: Final = tuple(kind for kind, weight in WEIGHTS.items() if weight >= LIE_WEIGHT)
+"""Kinds of findings that a provider is charged with."""
 HALF_LIFE: Final = timedelta(days=7)
 """A provider that mended its node is believed again within weeks."""
 REMEMBERED: Final = timedelta(days=70)
@@ -186,6 +188,9 @@ def requeue_after_lie(
     Returns:
         The new holes, from the lowest.
     """
+    connection.execute(  # as every painter of the ledger does, before it looks
+        select(marks.c.chain_id).where(marks.c.chain_id == chain_id).with_for_update()
+    )
     rows = connection.execute(
         select(ranges.c.low, ranges.c.high, ranges.c.provider, ranges.c.confirmed_by)
         .where(

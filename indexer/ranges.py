@@ -5,8 +5,8 @@ from typing import Self
 
 from indexer.chain.types import BlockNumber
 
-LOGS_PER_ANSWER = 7_500
-"""Common providers refuse answers above 10,000 logs; the rest is room for a denser next range."""
+LOGS_PER_ANSWER = 5_000
+"""Common providers refuse answers above 10,000 logs; half leaves room for a denser next range."""
 GROWTH_MAX = 4
 
 

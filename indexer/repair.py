@@ -16,7 +16,6 @@ from indexer.events import FILTER_ID
 from indexer.ledger import holes
 from indexer.mend import restate
 from indexer.queries import read_marks
-from indexer.restated import TableChange
 from indexer.scene import RepairOutcome, Scene
 from indexer.spans import Interval
 
@@ -51,12 +50,13 @@ def repair_range(  # noqa: PLR0913 - the surface the command line and the checks
         ValueError: The range is empty or reaches out of what is final here.
         TransientError: A node did not answer, contradicted itself, or the others disagree with it:
             slices before are mended, this one is untouched.
+        InvariantError: The finalized block changed: the chain's writer is halted.
     """
     scene = Scene.of(engine, source, network, deployment)
     outcome: RepairOutcome | None = None
     for start, end in slices(low, high):
         found = restate(scene, start, end, reason=reason)
-        outcome = found if outcome is None else _joined(outcome, found)
+        outcome = found if outcome is None else outcome.joined(found)
     if outcome is None:
         raise ValueError(f"no block lies from {low} to {high}")
     return outcome
@@ -97,23 +97,3 @@ def slices(low: BlockNumber, high: BlockNumber) -> Iterator[Interval]:
     """Cut a range into pieces that are read and committed one by one. Pure."""
     for start in range(low, high + 1, BLOCKS_PER_SLICE):
         yield BlockNumber(start), BlockNumber(min(start + BLOCKS_PER_SLICE - 1, high))
-
-
-def _joined(first: RepairOutcome, second: RepairOutcome) -> RepairOutcome:
-    """Two outcomes of neighbouring ranges as one."""
-    return RepairOutcome(
-        low=first.low,
-        high=second.high,
-        proven=first.proven and second.proven,
-        changes=tuple(
-            TableChange(
-                one.table,
-                one.before + other.before,
-                one.missing + other.missing,
-                one.false + other.false,
-            )
-            for one, other in zip(first.changes, second.changes, strict=True)
-        ),
-        contracts_changed=first.contracts_changed or second.contracts_changed,
-        charged=tuple(sorted({*first.charged, *second.charged})),
-    )

@@ -5,8 +5,7 @@ rows as Postgres stores them, and set against set. Only what differs is touched;
 becomes an orphan, as evidence.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -36,11 +35,10 @@ from indexer.copying import CopyRows, copy_rows
 from indexer.db.columns import ADDRESS
 from indexer.events import CAMPAIGN_CREATED, TREASURY_DEPLOYED
 from indexer.facts import state_claimed
-from indexer.fetch import Reading
 from indexer.known import KnownContracts
 from indexer.rewind import EVIDENCE, move_to_orphans
+from indexer.scene import TableChange
 from indexer.tables import (
-    blocks,
     details,
     logs,
     payments_confirmed,
@@ -51,36 +49,13 @@ from indexer.tables import (
 
 TABLES: Final = (payments_created, payments_confirmed, token_transfers, logs, unclaimed_logs)
 _CLAIMED_BLOCK: Final = "claimed_block"
-"""When a log was claimed is not what its block says."""
+"""Not what the log's own block says: compared by itself."""
 
 _METADATA = MetaData()
 _STAGED: Final = {
     table: table.to_metadata(_METADATA, schema="pg_temp", name=f"restated_{table.name}")
     for table in TABLES
 }
-
-
-@dataclass(frozen=True, slots=True)
-class TableChange:
-    """What a table held of a range, and how that differed from the chain."""
-
-    table: str
-    before: int
-    """Rows."""
-    missing: int
-    """Rows that the chain states and the table lacked."""
-    false: int
-    """Rows that the table held and the chain does not state."""
-
-    @property
-    def after(self) -> int:
-        """Rows, once the table says what the chain says."""
-        return self.before + self.missing - self.false
-
-    @property
-    def is_change(self) -> bool:
-        """Whether anything differed."""
-        return bool(self.missing or self.false)
 
 
 def stage(connection: Connection, rows: CopyRows) -> None:
@@ -151,8 +126,40 @@ def changes(
             select(func.count()).select_from(_false(table, chain_id, low, high).subquery()),
         )
         row = connection.execute(select(*(one.scalar_subquery() for one in counts))).one()
-        found.append(TableChange(table.name, *row))
+        before, missing, false = row
+        reclaimed = 0
+        if table is unclaimed_logs:
+            reclaimed = connection.execute(
+                select(func.count()).select_from(table).where(_claimed_elsewhere(chain_id))
+            ).scalar_one()
+        found.append(TableChange(table.name, before, missing, false, reclaimed))
     return tuple(found)
+
+
+def differing_blocks(
+    connection: Connection, chain_id: ChainId, low: BlockNumber, high: BlockNumber
+) -> frozenset[BlockNumber]:
+    """Blocks of which the tables do not hold the rows that are staged."""
+    numbers: set[BlockNumber] = set()
+    for table in TABLES:
+        for differing in (_missing(table, chain_id, low, high), _false(table, chain_id, low, high)):
+            rows = differing.subquery()
+            numbers.update(connection.execute(select(rows.c.block_number).distinct()).scalars())
+    return frozenset(numbers)
+
+
+def withhold(connection: Connection, chain_id: ChainId, numbers: Collection[BlockNumber]) -> None:
+    """Stage what the tables hold of some blocks instead of what was read of them."""
+    for table, staged in _STAGED.items():
+        connection.execute(delete(staged).where(staged.c.block_number.in_(numbers)))
+        connection.execute(
+            insert(staged).from_select(
+                [column.name for column in table.c],
+                select(table).where(
+                    table.c.chain_id == chain_id, table.c.block_number.in_(numbers)
+                ),
+            )
+        )
 
 
 def changes_contracts(
@@ -204,43 +211,15 @@ def add_missing(connection: Connection) -> None:
         )
 
 
-def restate_blocks(
-    connection: Connection, chain_id: ChainId, reading: Reading, final: BlockNumber | None
-) -> None:
-    """Write rows of the blocks read that hold logs of ours, and of the finalized one.
-
-    A proof once found outlives a reading that could not repeat it.
-
-    Args:
-        connection: In a transaction.
-        chain_id: The chain.
-        reading: What the blocks are.
-        final: The finalized block, whose row must stay.
-    """
-    in_range = (
-        blocks.c.chain_id == chain_id,
-        blocks.c.number.between(reading.low, reading.last.number),
+def restate_claims(connection: Connection, chain_id: ChainId) -> None:
+    """Write from which block the contracts of unclaimed logs count; add what is missing first."""
+    staged = _STAGED[unclaimed_logs]
+    connection.execute(
+        update(unclaimed_logs)
+        .where(_same_log(chain_id))
+        .where(unclaimed_logs.c.claimed_block.is_distinct_from(staged.c.claimed_block))
+        .values(claimed_block=staged.c.claimed_block)
     )
-    proven = set(
-        connection.execute(select(blocks.c.hash).where(*in_range, blocks.c.proven)).scalars()
-    )
-    connection.execute(delete(blocks).where(*in_range))
-    rows = [
-        {
-            "chain_id": chain_id,
-            "number": block.header.number,
-            "hash": block.header.hash,
-            "parent_hash": block.header.parent_hash,
-            "timestamp": block.header.timestamp,
-            "receipts_root": block.header.receipts_root,
-            "logs_count": block.logs_count,
-            "proven": block.proven or block.header.hash in proven,
-        }
-        for block in reading.blocks
-        if block.logs_count or block.header.number == final
-    ]
-    if rows:
-        connection.execute(insert(blocks), rows)
 
 
 def _copy_staged(connection: Connection, rows: CopyRows) -> None:
@@ -258,6 +237,30 @@ def _in_range(
     table: Table, chain_id: ChainId, low: BlockNumber, high: BlockNumber
 ) -> ColumnElement[bool]:
     return and_(table.c.chain_id == chain_id, table.c.block_number.between(low, high))
+
+
+def _same_log(chain_id: ChainId) -> ColumnElement[bool]:
+    staged = _STAGED[unclaimed_logs]
+    return and_(
+        unclaimed_logs.c.chain_id == chain_id,
+        unclaimed_logs.c.block_number == staged.c.block_number,
+        unclaimed_logs.c.log_index == staged.c.log_index,
+        unclaimed_logs.c.block_hash == staged.c.block_hash,
+    )
+
+
+def _claimed_elsewhere(chain_id: ChainId) -> ColumnElement[bool]:
+    """Whether a log was claimed by another block than what is staged says."""
+    staged = _STAGED[unclaimed_logs]
+    return (
+        select(staged.c.log_index)
+        .where(
+            _same_log(chain_id),
+            unclaimed_logs.c.claimed_block.is_distinct_from(staged.c.claimed_block),
+        )
+        .correlate(unclaimed_logs)
+        .exists()
+    )
 
 
 def _missing(

@@ -1,6 +1,6 @@
 """What reading blocks anew needs, and what it finds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from sqlalchemy import Connection, Engine, select
@@ -13,8 +13,42 @@ from indexer.errors import InvariantError
 from indexer.known import KnownContracts
 from indexer.providers import FindingKind
 from indexer.queries import Marks, read_marks
-from indexer.restated import TableChange
 from indexer.tables import marks
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """What a table held of a range, and how that differed from the chain."""
+
+    table: str
+    before: int
+    """Rows."""
+    missing: int
+    """Rows that the chain states and the table lacked."""
+    false: int
+    """Rows that the table held and the chain does not state."""
+    reclaimed: int = 0
+    """Rows that were right but for the block that made their contract known."""
+
+    @property
+    def after(self) -> int:
+        """Rows, once the table says what the chain says."""
+        return self.before + self.missing - self.false
+
+    @property
+    def is_change(self) -> bool:
+        """Whether anything differed."""
+        return bool(self.missing or self.false or self.reclaimed)
+
+    def joined(self, other: Self) -> Self:
+        """This and what the same table held of the blocks that follow."""
+        return type(self)(
+            self.table,
+            self.before + other.before,
+            self.missing + other.missing,
+            self.false + other.false,
+            self.reclaimed + other.reclaimed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +65,35 @@ class RepairOutcome:
     """A contract became known or unknown: whoever remembers the known ones must read them anew."""
     charged: tuple[str, ...] = ()
     """Who had served what was wrong."""
+    refuted: tuple[BlockNumber, ...] = ()
+    """Blocks whose rows a proof showed to be wrong."""
+    disputed: tuple[BlockNumber, ...] = ()
+    """Blocks told otherwise by a reading that could not be proven: their rows stand."""
 
     @property
     def is_change(self) -> bool:
-        """Whether some row was missing or false."""
+        """Whether some row was missing, false or claimed by another block."""
         return any(one.is_change for one in self.changes)
 
     @property
     def finding(self) -> FindingKind:
         """What that says of who served it."""
         return "logs_missing" if any(one.missing for one in self.changes) else "logs_false"
+
+    def joined(self, other: Self) -> Self:
+        """This outcome and that of the blocks that follow, as one."""
+        return replace(
+            self,
+            high=other.high,
+            proven=self.proven and other.proven,
+            changes=tuple(
+                one.joined(two) for one, two in zip(self.changes, other.changes, strict=True)
+            ),
+            contracts_changed=self.contracts_changed or other.contracts_changed,
+            charged=tuple(sorted({*self.charged, *other.charged})),
+            refuted=(*self.refuted, *other.refuted),
+            disputed=(*self.disputed, *other.disputed),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +102,13 @@ class Scene:
 
     engine: Engine
     source: BlockSource
-    chain_id: ChainId
+    network: Network
     deployed: KnownContracts
+
+    @property
+    def chain_id(self) -> ChainId:
+        """The chain."""
+        return self.network.chain_id
 
     @classmethod
     def of(
@@ -71,7 +129,7 @@ class Scene:
         return cls(
             engine=engine,
             source=source,
-            chain_id=network.chain_id,
+            network=network,
             deployed=KnownContracts.of_deployment(deployment),
         )
 

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PostgresDsn, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from indexer.chain.networks import Network, network_by_name
+from indexer.chain.urls import HTTP, WEBSOCKET, url_fault
 from indexer.errors import ConfigurationError
 from indexer.telemetry import LogFormat
 
@@ -37,6 +38,55 @@ def known_network(name: str) -> str:
 
 
 NetworkName = Annotated[str, AfterValidator(known_network)]
+
+
+def _well_formed(urls: tuple[str, ...]) -> tuple[str, ...]:
+    """Check nodes' URLs, all of them.
+
+    Raises:
+        ValueError: Says which are malformed by their place, and how; a URL may hold a key.
+    """
+    faults = [
+        f"URL {place} of {len(urls)}: {fault}"
+        for place, url in enumerate(urls, 1)
+        if (fault := url_fault(url, HTTP)) is not None
+    ]
+    if faults:
+        raise ValueError("; ".join(faults))
+    return urls
+
+
+def _well_formed_websocket(url: str) -> str:
+    fault = url_fault(url, WEBSOCKET)
+    if fault is not None:
+        raise ValueError(fault)
+    return url
+
+
+RpcUrls = Annotated[CommaSeparated, AfterValidator(_well_formed)]
+"""HTTP URLs of nodes."""
+WebSocketUrl = Annotated[str, AfterValidator(_well_formed_websocket)]
+CallsPerSecond = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Of one RPC provider; 0 for any."""
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+def checked(settings: type[AnySettings], **given: Any) -> AnySettings:  # noqa: ANN401 - any setting
+    """Read and check the environment.
+
+    Args:
+        settings: What to read.
+        given: Values, by variable, that stand instead of the environment's.
+
+    Raises:
+        ConfigurationError: Lists every missing or wrong setting, without their values.
+    """
+    try:
+        return settings(**given)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_variable(settings, e['loc'])}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"settings of {settings.__name__} are wrong:\n{faults}") from None
 
 
 class ProcessSettings(BaseSettings):
@@ -69,11 +119,7 @@ class ProcessSettings(BaseSettings):
         Raises:
             ConfigurationError: Lists every missing or wrong setting, without their values.
         """
-        try:
-            return cls()
-        except ValidationError as error:
-            faults = "\n".join(f"  {_variable(cls, e['loc'])}: {e['msg']}" for e in error.errors())
-            raise ConfigurationError(f"settings of {cls.__name__} are wrong:\n{faults}") from None
+        return checked(cls)
 
 
 class ChainSettings(ProcessSettings):
@@ -82,14 +128,13 @@ class ChainSettings(ProcessSettings):
     chain: NetworkName = Field(
         description="Network name, e.g. celo or polygon-local.", validation_alias="LASTRO_CHAIN"
     )
-    rpc_urls: CommaSeparated = Field(
+    rpc_urls: RpcUrls = Field(
         min_length=1,
         description="JSON-RPC URLs of that chain, comma-separated.",
         validation_alias="LASTRO_RPC_URLS",
     )
-    rpc_requests_per_s: float | None = Field(
+    rpc_requests_per_s: CallsPerSecond | None = Field(
         None,
-        ge=0,
         description=(
             "Calls a second that each RPC provider grants, those in batches included; 0 for any. "
             "Empty: 25, and any on a local network."
@@ -116,9 +161,8 @@ class ChainSettings(ProcessSettings):
 class IndexerSettings(ChainSettings):
     """The indexer of one chain."""
 
-    rpc_ws_url: str | None = Field(
+    rpc_ws_url: WebSocketUrl | None = Field(
         None,
-        pattern="^wss?://",
         description="WebSocket URL that announces new heads; empty polls for them.",
         validation_alias="LASTRO_RPC_WS_URL",
     )

@@ -78,6 +78,25 @@ def within(spans: Iterable[Span], low: BlockNumber, high: BlockNumber) -> list[S
     return parts
 
 
+def taken_in(spans: Iterable[Span], new: Span) -> list[Span]:
+    """Disjoint spans, in order, with one more that lowers none of them. Pure.
+
+    A proof goes over whatever was there. A node's word fills holes, and takes the place of a word
+    that nothing can be compared with any more.
+    """
+    before = list(spans)
+    around = without(before, new.low, new.high)
+    if new.state == "proven":
+        return sorted([*around, new], key=lambda one: one.low)
+    firm = (one for one in before if one.state != "fetched" or one.digest is not None)
+    stays = within(firm, new.low, new.high)
+    added = [
+        new if (low, high) == (new.low, new.high) else replace(new, low=low, high=high, digest=None)
+        for low, high in gaps(((one.low, one.high) for one in stays), new.low, new.high)
+    ]
+    return sorted([*around, *stays, *added], key=lambda one: one.low)
+
+
 def grown_together(spans: Iterable[Span]) -> list[Span]:
     """Disjoint spans in order, neighbours that say the same as one. Pure."""
     grown: list[Span] = []

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Connection, and_, func, select
 
 from indexer.chain.networks import Network
 from indexer.chain.types import BlockHash, BlockNumber, BlockStamp, ChainId, to_hex
 from indexer.events import FILTER_ID
 from indexer.ledger import complete_up_to, holes
+from indexer.projection_tables import treasuries
 from indexer.providers import ProviderScore, truth_scores
 from indexer.spans import STATES, Interval
 from indexer.tables import audits, marks, outbox, ranges, reorgs
@@ -44,12 +44,15 @@ class ReorgSeen:
 
 @dataclass(frozen=True, slots=True)
 class LastAudit:
-    """What the newest comparison with the contracts' own getters said."""
+    """What comparing with the contracts' own getters said."""
 
     ran_at: datetime
+    """Every known treasury that ever was audited was so since then."""
     block: BlockNumber
+    """Of the newest comparison."""
     verdicts: Mapping[str, int]
-    """Comparisons by verdict: equal, different, not_comparable."""
+    """Figures by their last verdict that compared anything, so that a difference stands until it
+    was seen to be gone: equal, different, not_comparable (never yet compared)."""
 
     @property
     def different(self) -> int:
@@ -191,7 +194,7 @@ def _read_reorgs(connection: Connection, chain_id: ChainId) -> tuple[ReorgSeen, 
 
 
 def _read_audit(connection: Connection, chain_id: ChainId) -> LastAudit | None:
-    """The newest verdict of each comparison at the block that was audited last."""
+    """The newest verdict of each figure; one that could not be compared replaces none that was."""
     newest = connection.execute(
         select(audits.c.block_number, audits.c.ran_at)
         .where(audits.c.chain_id == chain_id)
@@ -200,15 +203,37 @@ def _read_audit(connection: Connection, chain_id: ChainId) -> LastAudit | None:
     ).one_or_none()
     if newest is None:
         return None
+    compared = func.max(audits.c.id).filter(audits.c.verdict != "not_comparable")
     last = (
-        select(audits.c.verdict)
-        .where(audits.c.chain_id == chain_id, audits.c.block_number == newest.block_number)
-        .ext(distinct_on(audits.c.treasury, audits.c.getter))
-        .order_by(audits.c.treasury, audits.c.getter, audits.c.id.desc())
+        select(func.coalesce(compared, func.max(audits.c.id)).label("id"))
+        .where(audits.c.chain_id == chain_id)
+        .group_by(audits.c.treasury, audits.c.getter)
         .subquery()
     )
-    counted = connection.execute(select(last.c.verdict, func.count()).group_by(last.c.verdict))
-    return LastAudit(newest.ran_at, newest.block_number, {row[0]: row[1] for row in counted})
+    counted = connection.execute(
+        select(audits.c.verdict, func.count())
+        .join(last, last.c.id == audits.c.id)
+        .group_by(audits.c.verdict)
+    )
+    each = (
+        select(func.max(audits.c.ran_at).label("ran_at"))
+        .join(
+            treasuries,
+            and_(
+                treasuries.c.chain_id == audits.c.chain_id,
+                treasuries.c.treasury == audits.c.treasury,
+            ),
+        )
+        .where(audits.c.chain_id == chain_id)
+        .group_by(audits.c.treasury)
+        .subquery()
+    )
+    whole_at = connection.scalar(select(func.min(each.c.ran_at)))
+    return LastAudit(
+        newest.ran_at if whole_at is None else whole_at,
+        newest.block_number,
+        {row[0]: row[1] for row in counted},
+    )
 
 
 def _read_pace(connection: Connection, chain_id: ChainId, now: datetime) -> float | None:

@@ -244,13 +244,14 @@ outbox = Table(
     Column("low", BigInteger, nullable=False),
     Column("high", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),  # 1 + removals on this chain so far
-    Column("reorg_id", BigInteger),  # of a removal
+    Column("reorg_id", BigInteger),  # of what went: a removal's, a repair's that found false rows
     Column("written_at", UTC_TIME, nullable=False, server_default=func.now()),
     Index("ix_outbox_chain", "chain_id", "id"),
     schema=SCHEMA,
 )
 
-# How far a consumer has been told: which changes it knows of, and the last fact it holds.
+# How far a consumer has been told: which changes it knows of, from which place on facts are told,
+# and the place above which it holds none.
 outbox_cursors = Table(
     "outbox_cursors",
     metadata,
@@ -261,7 +262,12 @@ outbox_cursors = Table(
     Column("block_number", BigInteger, nullable=False),
     Column("log_index", Integer, nullable=False),
     Column("ordinal", Integer, nullable=False),
-    Column("rank", SmallInteger, nullable=False),  # of the fact's table, in outbox.FACTS
+    Column("rank", SmallInteger, nullable=False),  # of the fact's table, in outbox_telling.FACTS
+    Column("held_block_number", BigInteger, nullable=False),
+    Column("held_log_index", Integer, nullable=False),
+    Column("held_ordinal", Integer, nullable=False),
+    Column("held_rank", SmallInteger, nullable=False),
+    Column("retracted", Integer, nullable=False),  # facts of the next change taken back already
     PrimaryKeyConstraint("consumer", "chain_id", "delivery"),
     schema=SCHEMA,
 )
@@ -296,6 +302,7 @@ audits = Table(
     Column("onchain", UINT256),
     Column("reason", Text),
     Column("ran_at", UTC_TIME, nullable=False, server_default=func.now()),
+    Index("ix_audits_figure", "chain_id", "treasury", "getter", "id"),
     Index(
         "ix_audits_different",
         "chain_id",

@@ -12,17 +12,21 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from indexer.backfill.ranges import Depth
 from indexer.chain.deployments import Deployment, load_deployment
 from indexer.chain.networks import Network
 from indexer.chain.rpc import ChainReader, check_chain_id
+from indexer.chain.types import BlockNumber
 from indexer.db.base import ROLES
 from indexer.db.locks import lock_key, try_session_lock
 from indexer.db.session import open_engine, require_answer
-from indexer.errors import ConfigurationError
+from indexer.errors import ConfigurationError, TransientError
 from indexer.loop import lock_name
-from indexer.settings import CommaSeparated
+from indexer.maintenance import nothing_indexed
+from indexer.queries import read_marks
+from indexer.settings import CallsPerSecond, RpcUrls, checked
 from migrations.run import require_current
 from stack.local import running_topology, service_database_url
 from stack.settings import StackSettings
@@ -30,6 +34,11 @@ from stack.topology import NETWORKS
 
 _64_BITS = 2**64 - 1
 _32_BITS = 2**32 - 1
+_POSTGRES_BUSY = ("starting up", "shutting down", "recovery mode", "too many")
+"""Refusals of a login that pass by themselves."""
+
+
+_OPTION = "--rpc-url"
 
 
 class NodeSettings(BaseSettings):
@@ -37,10 +46,12 @@ class NodeSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    rpc_urls: CommaSeparated = Field((), validation_alias="LASTRO_RPC_URLS")
+    named_urls: RpcUrls = Field((), validation_alias=_OPTION)
+    """Of the command line: here, so that its faults are listed with those of the environment."""
+    rpc_urls: RpcUrls = Field((), validation_alias="LASTRO_RPC_URLS")
     deployments_dir: Path | None = Field(None, validation_alias="LASTRO_DEPLOYMENTS_DIR")
-    calls_per_s: float | None = Field(None, validation_alias="LASTRO_RPC_REQUESTS_PER_S")
-    history: Depth = Field("listed", validation_alias="LASTRO_INDEXER_HISTORY")
+    calls_per_s: CallsPerSecond | None = Field(None, validation_alias="LASTRO_RPC_REQUESTS_PER_S")
+    history: Depth = Field("checked", validation_alias="LASTRO_INDEXER_HISTORY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +71,65 @@ def opened(owner: str) -> Iterator[Engine]:
 
     Args:
         owner: Schema to own, or ``api`` to read all of them.
+
+    Raises:
+        ConfigurationError: Postgres does not let us in, or its revision is another.
+        TransientError: Postgres is not there, or gives up half way.
     """
     url = service_database_url(StackSettings.from_environment())
     engine = open_engine(url, role=ROLES[owner], pool_size=2)
     try:
-        require_answer(engine)
+        _require_postgres(engine)
         require_current(engine)
         yield engine
+    except (OperationalError, InterfaceError) as failure:
+        raise TransientError(
+            f"Postgres gave up: {failure.orig}; whole transactions stand"
+        ) from failure
     finally:
         engine.dispose()
+
+
+def _require_postgres(engine: Engine) -> None:
+    """Tell a Postgres that is not there, which may come back, from one that refuses our login."""
+    try:
+        require_answer(engine)
+    except ConfigurationError as refusal:
+        words = str(refusal)
+        if "FATAL" in words and not any(one in words for one in _POSTGRES_BUSY):
+            raise
+        raise TransientError(words) from None
+
+
+def require_indexed(engine: Engine, network: Network) -> None:
+    """Refuse a database in which no block of the chain is indexed; raises as ``indexed_marks``."""
+    with engine.connect() as connection:
+        indexed_marks(connection, network)
+
+
+def indexed_marks(
+    connection: Connection, network: Network
+) -> tuple[BlockNumber, BlockNumber | None]:
+    """The highest block that is indexed, and the highest that is final too, if there is one.
+
+    Raises:
+        ConfigurationError: None is indexed; says what to do.
+    """
+    marks = read_marks(connection, network.chain_id)
+    if marks is None or marks.indexed is None:
+        raise ConfigurationError(nothing_indexed(network.name))
+    return marks.indexed.number, None if marks.finalized is None else marks.finalized.number
 
 
 def nodes_of(network: Network, rpc_urls: Sequence[str] = ()) -> Nodes:
     """The nodes to ask: those named, else the environment's, else the running local stack's.
 
     Raises:
-        ConfigurationError: None is known.
+        ConfigurationError: None is known, or a setting is wrong; lists all that are.
     """
-    settings = NodeSettings()
+    settings = checked(NodeSettings, **{_OPTION: ",".join(rpc_urls)})
     budget = network.rpc_calls_per_s if settings.calls_per_s is None else settings.calls_per_s
-    urls = tuple(rpc_urls) or settings.rpc_urls
+    urls = settings.named_urls or settings.rpc_urls
     directory = settings.deployments_dir
     if urls and directory is not None:
         return Nodes(urls, directory, budget, settings.history)

@@ -5,7 +5,7 @@ Exit codes: 0 done, and all is as it should be; 1 something is not, or the outsi
 """
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from indexer.errors import ConfigurationError
 from stack import indexer_work
 from stack.answers import show
 from stack.topology import NETWORKS
+
+if TYPE_CHECKING:
+    from indexer.audit import AuditReport
 
 EXIT_FAILED = 1
 FINDINGS_SHOWN = 20
@@ -101,7 +104,7 @@ def checksum(
     *,
     chain: Chain,
     to: Annotated[
-        int | None, typer.Option("--to", help="Last block; without it the finalized one.")
+        int | None, typer.Option("--to", min=0, help="Last block; without it the finalized one.")
     ] = None,
     projections: Annotated[
         bool, typer.Option("--projections", help="Also of the projections, as of now.")
@@ -111,8 +114,7 @@ def checksum(
     """One SHA-256 of all facts up to a block: two databases with the same rows have the same."""
     from indexer.checksum import facts_checksum, projections_checksum
     from indexer.maintenance import allow_long_statements
-    from indexer.queries import read_marks
-    from stack.chain_access import opened
+    from stack.chain_access import indexed_marks, opened
 
     network = network_by_name(chain)
     with (
@@ -120,11 +122,12 @@ def checksum(
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         allow_long_statements(connection)
-        marks = read_marks(connection, network.chain_id)
-        final = None if marks is None or marks.finalized is None else marks.finalized.number
+        indexed, final = indexed_marks(connection, network)
         last = final if to is None else BlockNumber(to)
-        if marks is None or marks.indexed is None or last is None or last > marks.indexed.number:
-            raise ConfigurationError(f"{chain} is not indexed up to {last or 'a final block'}")
+        if last is None or last > indexed:
+            raise ConfigurationError(
+                f"{chain} is not indexed up to {'a final block' if last is None else last}"
+            )
         facts = facts_checksum(connection, network.chain_id, last)
         projected = projections_checksum(connection, network.chain_id) if projections else None
     if as_json:
@@ -144,40 +147,63 @@ def audit(
     rpc_url: RpcUrls = None,
     as_json: Json = False,
 ) -> None:
-    """Compare indexed totals with the contracts' own getters; exits with 1 on a difference."""
-    from indexer.audit import audit_treasuries
-    from stack.chain_access import asking, opened
+    """Compare indexed totals with the contracts' own getters; exits with 1 on a difference.
+
+    Where a node does not tell the state of a treasury, it says so and exits with 1 as well.
+    """
+    from indexer.audit import AuditPostponed, audit_treasuries
+    from stack.chain_access import asking, opened, require_indexed
 
     network = network_by_name(chain)
     try:
         wanted = None if treasury is None else address_from_hex(treasury)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
-    with opened("chain") as engine, asking(network, rpc_url or ()) as (reader, _):
-        report = audit_treasuries(engine, reader, network)
-    findings = [one for one in report.findings if wanted in {None, one.treasury}]
-    if wanted is not None and not findings:
+    with opened("chain") as engine:
+        require_indexed(engine, network)
+        with asking(network, rpc_url or ()) as (reader, _):
+            try:
+                report = audit_treasuries(engine, reader, network)
+            except AuditPostponed as postponed:
+                _print_audit(postponed.report.only(wanted), as_json=as_json, is_whole=False)
+                raise
+    shown = report.only(wanted)
+    if wanted is not None and not shown.findings:
         raise ConfigurationError(f"{treasury} is no treasury known at block {report.at.number}")
-    different = [one for one in findings if one.verdict == "different"]
-    if as_json:
-        rows = [asdict(one) for one in findings]
-        show({"block": report.at.number, "ok": not different, "findings": rows}, as_json=True)
-    else:
-        table = Table("treasury", "getter", "verdict", "indexed", "on chain", "why")
-        for one in findings:
-            figures = ("" if n is None else str(n) for n in (one.indexed, one.onchain))
-            table.add_row(
-                to_checksum(one.treasury), one.getter, one.verdict, *figures, one.reason or ""
-            )
-        console.print(table)
-        verdict = f"{len(different)} DIFFER" if different else "none differs"
-        console.print(f"{len(findings)} totals at block {report.at.number}: {verdict}")
-    if different:
+    _print_audit(shown, as_json=as_json)
+    if shown.mismatches:
         raise typer.Exit(EXIT_FAILED)
 
 
+def _print_audit(report: "AuditReport", *, as_json: bool, is_whole: bool = True) -> None:
+    """How every figure stands, and how many of them say anything."""
+    findings, different = report.findings, len(report.mismatches)
+    unknown = len(report.of("not_comparable"))
+    if as_json:
+        answer = {
+            "block": report.at.number,
+            "ok": is_whole and not different,
+            "different": different,
+            "not_comparable": unknown,
+            "findings": [asdict(one) for one in findings],
+        }
+        show(answer, as_json=True)
+        return
+    table = Table("treasury", "getter", "verdict", "indexed", "on chain", "why")
+    for one in findings:
+        figures = ("" if n is None else str(n) for n in (one.indexed, one.onchain))
+        table.add_row(
+            to_checksum(one.treasury), one.getter, one.verdict, *figures, one.reason or ""
+        )
+    console.print(table)
+    verdict = f"{different} DIFFER" if different else "none differs"
+    console.print(
+        f"{len(findings)} totals at block {report.at.number}: {verdict}, {unknown} not comparable"
+    )
+
+
 @app.command("resume")
-def resume(*, chain: Chain) -> None:
+def resume(*, chain: Chain, as_json: Json = False) -> None:
     """Let a halted indexer start again, once its finalized block was checked with other nodes."""
     from indexer.cursor import clear_degraded
     from stack.chain_access import opened
@@ -186,7 +212,10 @@ def resume(*, chain: Chain) -> None:
         was = clear_degraded(connection, network_by_name(chain).chain_id)
     if was is None:
         raise ConfigurationError("it had not halted")
-    console.print(f"{chain} may go on; it had halted: {was}", markup=False)
+    if as_json:
+        show({"chain": chain, "was": was}, as_json=True)
+    else:
+        console.print(f"{chain} may go on; it had halted: {was}", markup=False)
 
 
 def _print_status(name: str, one: dict[str, Any] | None) -> None:

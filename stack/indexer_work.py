@@ -68,9 +68,11 @@ def backfill(
     """
     from stack.chain_access import asking, nodes_of, opened, sole_writer
     from stack.history import read_on
-    from stack.mending import Chain, answer, open_holes, repaired
+    from stack.mending import Chain, answer, open_holes, repaired, span_of
 
     network = network_by_name(chain)
+    if low is not None and high is not None:
+        span_of(low, high)
     with (
         opened("chain") as engine,
         sole_writer(engine, network),
@@ -78,7 +80,7 @@ def backfill(
     ):
         place = Chain(engine, reader, network, deployment)
         spans, outcomes = repaired(place, open_holes(engine, network, low, high), reason="backfill")
-        first, last = read_on(place, high, depth=nodes_of(network).history)
+        first, last = read_on(place, high, depth=nodes_of(network, rpc_url or ()).history)
     read = [] if last < first else [first, last]
     answer(outcomes, spans, console, as_json=as_json, more={"read": read})
     if not as_json:
@@ -98,12 +100,14 @@ def verify(
 
     Exits with 1 when a row is missing or false, or a block cannot be proven.
     """
-    from stack.chain_access import asking, opened
+    from stack.chain_access import asking, opened, require_indexed
     from stack.mending import Chain, answer, examined, span_of
 
     network, span = network_by_name(chain), span_of(low, high)
-    with opened("chain") as engine, asking(network, rpc_url or ()) as (reader, deployment):
-        outcomes = examined(Chain(engine, reader, network, deployment), span)
+    with opened("chain") as engine:
+        require_indexed(engine, network)
+        with asking(network, rpc_url or ()) as (reader, deployment):
+            outcomes = examined(Chain(engine, reader, network, deployment), span)
     answer(outcomes, [span], console, as_json=as_json)
     if any(one.is_change or not one.proven for one in outcomes):
         raise typer.Exit(EXIT_FAILED)
@@ -120,7 +124,7 @@ def repair(
     as_json: Json = False,
 ) -> None:
     """Read final blocks anew, with proof, and mend what differs."""
-    from stack.chain_access import asking, opened, sole_writer
+    from stack.chain_access import asking, opened, require_indexed, sole_writer
     from stack.mending import Chain, answer, open_holes, repaired, span_of
 
     if holes == (low is not None and high is not None):
@@ -131,6 +135,7 @@ def repair(
         sole_writer(engine, network),
         asking(network, rpc_url or ()) as (reader, deployment),
     ):
+        require_indexed(engine, network)
         spans = open_holes(engine, network) if holes else [span_of(low or 0, high or 0)]
         place = Chain(engine, reader, network, deployment)
         spans, outcomes = repaired(place, spans, reason="operator")
@@ -164,15 +169,41 @@ def rewind(
     if as_json:
         answer = {
             "from": done.tip.number,
+            "asked": to,
             "to": stands,
             "lowered_finalized": done.lowered_finalized,
         }
         show(answer, as_json=True)
         return
     console.print(
-        f"{chain} stood at block {done.tip.number} and stands at "
-        f"{'its start' if stands is None else stands}; start its indexer again"
+        f"{chain} stood at block {done.tip.number} and stands at {_where(stands, asked=to)}; "
+        "start its indexer again"
     )
+
+
+def _where(stands: int | None, *, asked: int) -> str:
+    """Where a rewind ended; final blocks without events of ours are not kept to stand on."""
+    if stands is None:
+        return f"its start, as no block up to {asked} is stored"
+    return str(stands) if stands == asked else f"{stands}, the highest stored block up to {asked}"
+
+
+@app.command("refill")
+def refill(*, chain: ChainName, as_json: Json = False) -> None:
+    """Look again for details that no node could tell, as with a node that keeps history.
+
+    The indexer looks for them once it runs again.
+    """
+    from indexer.details.fill import forget_unavailable
+    from stack.chain_access import opened, sole_writer
+
+    network = network_by_name(chain)
+    with opened("chain") as engine, sole_writer(engine, network), engine.begin() as connection:
+        forgotten = forget_unavailable(connection, network.chain_id)
+    if as_json:
+        show({"chain": chain, "wanted": forgotten}, as_json=True)
+    else:
+        console.print(f"{forgotten} details are wanted again; start the indexer of {chain}")
 
 
 @app.command("rebuild")

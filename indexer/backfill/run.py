@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from time import monotonic
 
 import structlog
 from sqlalchemy import Engine
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from indexer.backfill.ranges import Depth, FalseAnswer, HistorySource, RangeRead, RangeReader
+from indexer.caught import charge_liar
 from indexer.chain.networks import Network
 from indexer.chain.node import NodeUnusable
 from indexer.chain.refusals import TooWide, refusal_of
@@ -21,7 +24,6 @@ from indexer.errors import ChainContradiction, RpcError, RpcUnavailable
 from indexer.facts import state_facts
 from indexer.fetch import BlockRead, Reading
 from indexer.known import KnownContracts
-from indexer.providers import record_finding
 from indexer.ranges import RangeSize
 from indexer.write import write_reading
 
@@ -115,17 +117,18 @@ class Backfill:
         with self._engine.begin() as connection:
             position = _Position(read_fetched(connection, self._chain_id), known)
         logs = 0
+        told_as_here = partial(bind_contextvars, **get_contextvars())
         self._stop = stop
         self.readers = self._readers_for(high)
         with (
-            ThreadPoolExecutor(self.readers, "history") as readers,
-            ThreadPoolExecutor(1, "writer") as writer,
+            ThreadPoolExecutor(self.readers, "history", initializer=told_as_here) as readers,
+            ThreadPoolExecutor(1, "writer", initializer=told_as_here) as writer,
         ):
             written: Future[None] | None = None
             ahead = _Ahead(self, readers, low, high)
             try:
                 for read in ahead:
-                    reading = self._reading(read, position)
+                    reading = self._stated(read, position)
                     if written is not None:
                         written.result()
                     written = writer.submit(self._write, reading, position.stamp)
@@ -175,18 +178,11 @@ class Backfill:
         raise AssertionError("unreachable")
 
     def blame(self, finding: ChainContradiction, low: BlockNumber, high: BlockNumber) -> None:
-        """Charge the provider that a finding names, and keep the finding."""
-        provider = finding.provider if isinstance(finding, FalseAnswer) else None
-        log.warning(
-            "history_contradicted", low=low, high=high, provider=provider, reason=str(finding)
-        )
-        if provider is None:
-            return
-        self._source.charge(provider, "contradiction")
-        with self._engine.begin() as connection:
-            record_finding(
-                connection, self._chain_id, provider, "contradiction", (low, high), str(finding)
-            )
+        """Charge the provider that a finding names, and read again what rests on its word."""
+        log.warning("history_contradicted", low=low, high=high, reason=str(finding))
+        if isinstance(finding, FalseAnswer):
+            where = (self._engine, self._source, self._chain_id)
+            charge_liar(*where, finding.provider, finding, (low, high))
 
     def next_size(self) -> RangeSize:
         """How wide the next range is to be."""
@@ -205,6 +201,14 @@ class Backfill:
         cap = meaning.cap_blocks if isinstance(meaning, TooWide) else None
         self._size = smaller if cap is None else smaller.capped(cap)
         return True
+
+    def _stated(self, read: RangeRead, position: _Position) -> Reading:
+        """As ``_reading``; a lie that only shows there is charged too, for no caller does it."""
+        try:
+            return self._reading(read, position)
+        except FalseAnswer as finding:
+            self.blame(finding, read.low, read.high)
+            raise
 
     def _reading(self, read: RangeRead, position: _Position) -> Reading:
         """What a range says, once it is known what stands before it."""

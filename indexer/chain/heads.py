@@ -13,7 +13,7 @@ import structlog
 from websockets.exceptions import InvalidURI, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from indexer.chain.node import public_url
+from indexer.chain.urls import public_url
 
 OPEN_TIMEOUT_S = 5.0
 BACKOFF_S = 0.5

@@ -5,7 +5,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import perf_counter
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -35,7 +34,8 @@ from indexer.chain.refusals import (
     outcome_of,
     refuses_batches,
 )
-from indexer.errors import RpcError, RpcUnavailable
+from indexer.chain.urls import HTTP, Redaction, public_url, url_fault
+from indexer.errors import ConfigurationError, RpcError, RpcUnavailable
 
 TIMEOUT = httpx.Timeout(15, connect=3)
 HTTP_BAD_REQUEST = 400
@@ -88,8 +88,15 @@ class Node:
             name: What it is called; None names it by ``public_url``.
             calls_per_s: Budget the provider grants; 0 for any.
             observer: Told of every request.
+
+        Raises:
+            ConfigurationError: The URL is malformed; shows nothing of it.
         """
+        fault = url_fault(url, HTTP)
+        if fault is not None:
+            raise ConfigurationError(f"a node's URL is malformed: {fault}")
         self._url = url
+        self._redact = Redaction(url)
         self.name = public_url(url) if name is None else name
         self.budget = Budget(calls_per_s)
         self._observer = observer
@@ -136,7 +143,7 @@ class Node:
             method: What was asked.
         """
         self._observer.request(self.name, method, 0.0, kind)
-        return NodeUnusable(f"{self.name} {reason}", kind)
+        return NodeUnusable(f"{self.name} {self._redact(reason)}", kind)
 
     def close(self) -> None:
         """Close its connections; who waits for its budget gets ``RpcUnavailable``."""
@@ -195,8 +202,9 @@ class Node:
                 self._refuse_batch(answers[0], calls)
             return [self._accept(answer) for answer in in_order(answers, len(calls))]
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+            reason = self._redact(str(error))
             raise NodeUnusable(
-                f"{self.name} answered no usable JSON-RPC: {error}", "malformed"
+                f"{self.name} answered no usable JSON-RPC: {reason}", "malformed"
             ) from error
 
     def _refuse_batch(self, answer: Answer, calls: Sequence[Call]) -> None:
@@ -230,7 +238,8 @@ class Node:
             and isinstance(meaning, OtherRefusal)
             and (asks_logs or not is_batch)
         ):
-            raise RpcError(code, f"response too large (HTTP {status}) {message}".rstrip())
+            words = self._redact(f"response too large (HTTP {status}) {message}")
+            raise RpcError(code, words.rstrip())
         if is_batch:
             refusal = refuses_batches(code, message, http_status=status)
             if refusal is None and error is None and status in _HTTP_NO_BATCHES:
@@ -240,7 +249,7 @@ class Node:
         if error is not None and (
             status == HTTP_BAD_REQUEST or not isinstance(meaning, OtherRefusal)
         ):
-            raise RpcError(code, message, revert_bytes(error.data))
+            raise RpcError(code, self._redact(message), revert_bytes(error.data))
         if retry_after_s is not None:  # 503 says it too
             self.budget.rest(retry_after_s)
         raise NodeUnusable(
@@ -253,7 +262,7 @@ class Node:
             meaning = classify(error.code, error.message)
             if isinstance(meaning, RateLimited):
                 raise self._rest(meaning)
-            raise RpcError(error.code, error.message, revert_bytes(error.data))
+            raise RpcError(error.code, self._redact(error.message), revert_bytes(error.data))
         if len(answer.result) == 0:
             raise ValueError("neither a result nor an error")
         return answer.result
@@ -261,14 +270,6 @@ class Node:
     def _rest(self, limit: RateLimited) -> NodeUnusable:
         seconds = self.budget.rest(limit.retry_after_s)
         return NodeUnusable(f"{self.name} is asked too much", "rate_limited", retry_after_s=seconds)
-
-
-def public_url(url: str) -> str:
-    """Scheme, host and port of a URL: user, password, path and query may hold keys."""
-    parts = urlsplit(url)
-    host = parts.hostname or "?"
-    port = "" if parts.port is None else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"
 
 
 def _error_in(body: bytes) -> ErrorBody | None:

@@ -6,18 +6,24 @@ says that only this node lacks what was asked for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from threading import Event
 from time import monotonic
 from typing import TypeVar
 
 import msgspec
 
 from indexer.chain.networks import Network
-from indexer.chain.node import REST_AWAITED_S, Node, NodeUnusable, public_url
+from indexer.chain.node import REST_AWAITED_S, Node, NodeUnusable
 from indexer.chain.observer import UNOBSERVED, RpcObserver
 from indexer.chain.refusals import BeyondHead, PrunedHistory, refusal_of
 from indexer.chain.truth import Truth
+from indexer.chain.urls import public_url
 from indexer.errors import ConfigurationError, RpcError, RpcUnavailable
 
+CHAIN_ID_TRIES = 3
+CHAIN_ID_PAUSE_S = 0.25
+"""How often nodes are asked for their chain, and the pause between: one answer that was cut must
+not end an operator's command."""
 SILENCE_S = 5.0
 """How long ``each`` passes over a node that gave no usable answer: one dead node of several must
 not cost its whole timeout again and again."""
@@ -86,6 +92,11 @@ class Nodes:
         for node in self._nodes:
             node.close()
 
+    @property
+    def answered(self) -> Node:
+        """The node that answered last; before the first answer, or when doubted since, the next."""
+        return self._nodes[self._preferred]
+
     def distrust(self) -> None:
         """Ask another node first from now on: this one's answer contradicted itself."""
         self._preferred = (self._order()[0] + 1) % len(self._nodes)
@@ -93,13 +104,19 @@ class Nodes:
     def charge(self, provider: str, kind: str) -> None:
         """Ask a node last for a while: an answer of it failed a check of this kind."""
         self._truth.charge(provider, kind)
+        if self.answered.name == provider:  # another one's turn, even when all are charged
+            self._preferred = (self._preferred + 1) % len(self._nodes)
 
     def other_than(self, provider: str) -> int | None:
         """The place of the most trusted node that is not this one; None when there is none."""
         return next((index for index in self._order() if self.names[index] != provider), None)
 
-    def require(self, network: Network) -> None:
+    def require(self, network: Network, *, tries: int = CHAIN_ID_TRIES) -> None:
         """Check every node that answers now, and each of the others before it is first used.
+
+        Args:
+            network: The chain that all must serve.
+            tries: How often they are asked while none answers.
 
         Raises:
             ConfigurationError: One serves another chain; names its URL and both ids.
@@ -107,14 +124,25 @@ class Nodes:
         """
         self._network = network
         self._checked.clear()
-        failures: list[str] = []
+        for tried in range(1, tries + 1):
+            failures = self._unasked()
+            if len(failures) < len(self._nodes):
+                return
+            silence = _all_failed(failures)
+            rests_long = all(node.budget.resting_s > REST_AWAITED_S for node in self._nodes)
+            if tried == tries or rests_long:
+                raise silence
+            Event().wait(CHAIN_ID_PAUSE_S * tried)
+
+    def _unasked(self) -> list[RpcUnavailable]:
+        """Why some nodes do not tell their chain id now."""
+        failures: list[RpcUnavailable] = []
         for index in range(len(self._nodes)):
             try:
                 self._require_chain(index)
             except RpcUnavailable as failure:
-                failures.append(str(failure))
-        if len(failures) == len(self._nodes):
-            raise RpcUnavailable("; ".join(failures))
+                failures.append(failure)
+        return failures
 
     def first(self, attempt: Callable[[Node], T]) -> T:
         """Try every node once, the preferred first; remember the first that answers.

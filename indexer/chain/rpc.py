@@ -11,7 +11,7 @@ from indexer.chain import reads
 from indexer.chain.blocks import FeeHistory, Header, Log, Receipt, Transaction
 from indexer.chain.networks import Network
 from indexer.chain.node import Node
-from indexer.chain.nodes import Nodes
+from indexer.chain.nodes import CHAIN_ID_TRIES, Nodes
 from indexer.chain.observer import UNOBSERVED, RpcObserver
 from indexer.chain.reads import RawLogs, Topics, block_text
 from indexer.chain.source import Block, Opinion
@@ -46,8 +46,8 @@ class ChainReader:
 
     @property
     def provider(self) -> str:
-        """Name of the node asked first, without credentials."""
-        return self._nodes.preferred.name
+        """Name of the node that answered last, without credentials; at first the preferred."""
+        return self._nodes.answered.name
 
     @property
     def node_count(self) -> int:
@@ -85,9 +85,9 @@ class ChainReader:
         """The place in ``providers`` of the most trusted other one; None when there is none."""
         return self._nodes.other_than(provider)
 
-    def require_network(self, network: Network) -> None:
+    def require_network(self, network: Network, *, tries: int = CHAIN_ID_TRIES) -> None:
         """Use only nodes of this network, as ``check_chain_id`` says."""
-        self._nodes.require(network)
+        self._nodes.require(network, tries=tries)
 
     def chain_id(self) -> int:
         """``eth_chainId``."""
@@ -267,12 +267,17 @@ class ChainReader:
         return self._nodes.first(lambda node: reads.octets(node, method, *parameters))
 
 
-def check_chain_id(reader: ChainReader, network: Network) -> None:
+def check_chain_id(reader: ChainReader, network: Network, *, tries: int = CHAIN_ID_TRIES) -> None:
     """Make sure that every node serves the configured chain: now, or before its first use.
+
+    Args:
+        reader: Whom to ask.
+        network: The chain that is configured.
+        tries: How often they are asked while none answers; 1 for who repeats the question himself.
 
     Raises:
         ConfigurationError: One serves another chain; names its URL and both ids. A node that does
             not answer now raises it later, in the first call that needs that node.
         RpcUnavailable: None answers.
     """
-    reader.require_network(network)
+    reader.require_network(network, tries=tries)

@@ -6,6 +6,7 @@ which deletes blocks before details, either waits and deletes them too or has be
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Connection, Engine, delete, func, select, tuple_
@@ -14,21 +15,24 @@ from sqlalchemy.dialects.postgresql import insert
 from indexer.chain.types import BlockHash, BlockNumber, ChainId, to_hex
 from indexer.details.find import DetailFinder
 from indexer.details.pending import (
+    Key,
     pending_buyers,
     pending_campaigns,
     pending_items,
     platforms_by,
 )
-from indexer.details.plan import Detail, Pending, Place
-from indexer.details.read import StateReader
+from indexer.details.plan import Detail, Kind, Pending, Place
+from indexer.details.read import NotNow, StateReader
 from indexer.errors import RpcUnavailable
 from indexer.tables import blocks, details, marks, outbox
 
-_QUERIES: tuple[Callable[..., Sequence[Pending]], ...] = (
-    pending_campaigns,
-    pending_items,
-    pending_buyers,
-)
+_QUERIES: dict[Kind, Callable[..., Sequence[Pending]]] = {
+    "campaign_settings": pending_campaigns,
+    "line_items": pending_items,
+    "buyer": pending_buyers,
+}
+
+_START = BlockNumber(0)
 
 log = structlog.get_logger()
 
@@ -39,7 +43,7 @@ def fill_details(engine: Engine, reader: StateReader, chain_id: ChainId, limit: 
 
 
 def forget_unavailable(connection: Connection, chain_id: ChainId) -> int:
-    """Make wanted again what no node could tell, as after configuring one with history.
+    """Make wanted again what was not to be had, as after configuring a node with history.
 
     Returns:
         How many details will be looked for again, by fillers that start from now on.
@@ -50,14 +54,61 @@ def forget_unavailable(connection: Connection, chain_id: ChainId) -> int:
     return len(connection.execute(forgotten.returning(details.c.log_index)).all())
 
 
+@dataclass(slots=True)
+class _Turn:
+    """How far the facts of one kind were gone through."""
+
+    since: BlockNumber = _START
+    """Nothing is missing below, and nothing changes there."""
+    after: Key | None = None
+    """The last fact looked at, where one before it was postponed."""
+    is_whole: bool = True
+    """Whether nothing was postponed since the turn began."""
+
+    def advance(
+        self, looked_at: Sequence[Pending], *, is_whole: bool, is_end: bool, finalized: int
+    ) -> None:
+        """Go on behind a slice; behind the last fact, begin again with those postponed."""
+        self.is_whole = self.is_whole and is_whole
+        # What is not final can be replaced.
+        if is_end:
+            if self.is_whole:
+                self.since = BlockNumber(finalized + 1)
+            self.after, self.is_whole = None, True
+        elif looked_at:
+            last = looked_at[-1].place
+            if self.is_whole:
+                self.since = BlockNumber(min(finalized + 1, last.block_number))
+            self.after = None if self.is_whole else last.key
+
+
+@dataclass(slots=True)
+class _Search:
+    """What came of one slice."""
+
+    found: list[Detail] = field(default_factory=list)
+    looked_at: int = 0
+    """Of the pending facts; fewer than all when the nodes fell silent."""
+    postponed: RpcUnavailable | None = None
+    """The first reason why something was not found."""
+
+    def postpone(self, reason: RpcUnavailable) -> None:
+        """Note a reason; the first is told."""
+        self.postponed = self.postponed or reason
+
+
 class DetailFiller:
-    """Fills the details of one chain; remembers up to where none is missing, for each kind."""
+    """Fills the details of one chain; remembers up to where none is missing, for each kind.
+
+    A fact whose detail no node tells for now is passed over, and looked at again when all the
+    others were: it holds up none of them.
+    """
 
     def __init__(self, engine: Engine, reader: StateReader, chain_id: ChainId) -> None:
         self._engine = engine
         self._reader = reader
         self._chain_id = chain_id
-        self._since = [BlockNumber(0)] * len(_QUERIES)
+        self._turns = {kind: _Turn() for kind in _QUERIES}
         self._change_seen = 0
 
     def fill(self, limit: int) -> int:
@@ -67,49 +118,62 @@ class DetailFiller:
             limit: Most facts of each kind to look at.
 
         Returns:
-            How many details were written; 0 when nothing is missing.
+            How many details were written; 0 when nothing is missing, but perhaps what was
+            postponed before.
 
         Raises:
-            RpcUnavailable: No node answered, and there was nothing to write.
+            RpcUnavailable: No node told anything, and there was nothing to write; the next call
+                looks at other facts, if there are any.
         """
         with self._engine.connect() as connection:
             self._start_over_after_changes(connection)
             finalized = self._finalized(connection)
-            slices = [
-                query(connection, self._chain_id, limit, since=since)
-                for query, since in zip(_QUERIES, self._since, strict=True)
-            ]
-        pending: list[Pending] = [one for part in slices for one in part]
-        found = self._find(pending)
-        written = self._write(found) if found else 0
+            slices = {
+                kind: query(
+                    connection,
+                    self._chain_id,
+                    limit,
+                    since=self._turns[kind].since,
+                    after=self._turns[kind].after,
+                )
+                for kind, query in _QUERIES.items()
+            }
+        search = self._find([one for part in slices.values() for one in part])
+        written = self._write(search.found) if search.found else frozenset()
+        unseen = search.looked_at
+        for kind, part in slices.items():
+            seen = part[:unseen]
+            unseen -= len(seen)
+            self._turns[kind].advance(
+                seen,
+                is_whole=all((kind, one.place) in written for one in seen),
+                is_end=len(seen) == len(part) < limit,
+                finalized=finalized,
+            )
         if written:
-            log.info("details_filled", chain_id=self._chain_id, written=written)
-        if written == len(pending):
-            # Nothing is missing below the last fact looked at, nor anywhere if that was not all;
-            # but what is not final can be replaced.
-            self._since = [
-                BlockNumber(min(finalized + 1, part[-1].place.block_number))
-                if len(part) == limit
-                else BlockNumber(finalized + 1)
-                for part in slices
-            ]
-        return written
+            log.info("details_filled", chain_id=self._chain_id, written=len(written))
+        elif search.postponed is not None and not search.found:
+            raise search.postponed
+        return len(written)
 
-    def _find(self, pending: Sequence[Pending]) -> list[Detail]:
-        """Details in order, up to the first that no node tells for now."""
+    def _find(self, pending: Sequence[Pending]) -> _Search:
+        """Details in order, up to where no node answers any more."""
         finder = DetailFinder(self._reader, self._platforms)
-        found: list[Detail] = []
+        search = _Search()
         for one in pending:
             try:
-                detail = finder.find(one)
-            except RpcUnavailable as reason:
-                if not found:
-                    raise
-                log.warning("details_postponed", chain_id=self._chain_id, reason=str(reason))
+                search.found.append(finder.find(one))
+            except NotNow as refusal:
+                search.postpone(refusal)
+            except RpcUnavailable as silence:
+                search.postpone(silence)
                 break
-            found.append(detail)
-        self._report([detail for detail in found if detail.source == "unavailable"])
-        return found
+            search.looked_at += 1
+        if search.found and search.postponed is not None:
+            reason = str(search.postponed)
+            log.warning("details_postponed", chain_id=self._chain_id, reason=reason)
+        self._report([one for one in search.found if one.source == "unavailable"])
+        return search
 
     def _report(self, unavailable: Sequence[Detail]) -> None:
         """One line for each reason, with a fact to look at: a pruned node lacks all of them."""
@@ -125,10 +189,13 @@ class DetailFiller:
                 example_tx=to_hex(example.place.tx_hash),
             )
 
-    def _write(self, found: Sequence[Detail]) -> int:
+    def _write(self, found: Sequence[Detail]) -> frozenset[tuple[Kind, Place]]:
         """Write the details whose blocks still stand; a detail that is there stays as it is."""
         with self._engine.begin() as connection:
             standing = self._hold(connection, found)
+            kept = [
+                one for one in found if (one.place.block_number, one.place.block_hash) in standing
+            ]
             rows = [
                 {
                     "chain_id": self._chain_id,
@@ -140,12 +207,11 @@ class DetailFiller:
                     "source": detail.source,
                     "arguments": detail.arguments,
                 }
-                for detail in found
-                if (detail.place.block_number, detail.place.block_hash) in standing
+                for detail in kept
             ]
             if rows:
                 connection.execute(insert(details).on_conflict_do_nothing(), rows)
-        return len(rows)
+        return frozenset((one.kind, one.place) for one in kept)
 
     def _hold(
         self, connection: Connection, found: Sequence[Detail]
@@ -185,4 +251,4 @@ class DetailFiller:
         )
         if newest is not None:
             self._change_seen = int(newest)
-            self._since = [BlockNumber(0)] * len(_QUERIES)
+            self._turns = {kind: _Turn() for kind in _QUERIES}

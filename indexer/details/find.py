@@ -49,7 +49,8 @@ class DetailFinder:
         """The detail that a fact lacks; ``unavailable`` where the chain has no answer.
 
         Raises:
-            RpcUnavailable: No node answered, or not now.
+            NotNow: A node refuses to tell this one for now.
+            RpcUnavailable: No node answered.
         """
         match pending:
             case PendingItems():

@@ -16,7 +16,9 @@ from sqlalchemy import (
     Table,
     and_,
     exists,
+    literal,
     select,
+    tuple_,
 )
 
 from indexer.chain.types import (
@@ -41,19 +43,26 @@ from indexer.projection_tables import campaigns
 from indexer.tables import details, logs, payments_confirmed, payments_created
 
 Fact = Row[Any]
+Key = tuple[BlockNumber, int, int]
+"""Where a fact stands: block, log and ordinal."""
 _WITH_ITEMS = 3
 """The first abi_version whose payments may have line items."""
 _OF_ONE_CALL = ("PaymentConfirmed", "PaymentBatchConfirmed")
 
 
 def pending_items(
-    connection: Connection, chain_id: ChainId, limit: int, *, since: BlockNumber
+    connection: Connection,
+    chain_id: ChainId,
+    limit: int,
+    *,
+    since: BlockNumber,
+    after: Key | None = None,
 ) -> list[PendingItems]:
     """Created payments whose line items are not known, the oldest first."""
     table = payments_created
     # Only settleBatch creates without expiration what no buyer paid: no items come with it.
     settled = and_(table.c.expiration == 0, ~table.c.is_crypto)
-    wanted = _lacking(table, "line_items", chain_id, since).where(
+    wanted = _lacking(table, "line_items", chain_id, since, after).where(
         table.c.abi_version >= _WITH_ITEMS,
         ~settled,
     )
@@ -73,7 +82,12 @@ def pending_items(
 
 
 def pending_buyers(
-    connection: Connection, chain_id: ChainId, limit: int, *, since: BlockNumber
+    connection: Connection,
+    chain_id: ChainId,
+    limit: int,
+    *,
+    since: BlockNumber,
+    after: Key | None = None,
 ) -> list[PendingBuyer]:
     """Confirmations of which it is not known whom they name, the oldest first."""
     table, born = payments_confirmed, payments_created
@@ -86,7 +100,7 @@ def pending_buyers(
         born.c.log_index < table.c.log_index,
         born.c.expiration == 0,
     )
-    wanted = _lacking(table, "buyer", chain_id, since).where(
+    wanted = _lacking(table, "buyer", chain_id, since, after).where(
         table.c.event.in_(_OF_ONE_CALL), ~settled
     )
     facts = connection.execute(wanted.limit(limit)).all()
@@ -96,10 +110,15 @@ def pending_buyers(
 
 
 def pending_campaigns(
-    connection: Connection, chain_id: ChainId, limit: int, *, since: BlockNumber
+    connection: Connection,
+    chain_id: ChainId,
+    limit: int,
+    *,
+    since: BlockNumber,
+    after: Key | None = None,
 ) -> list[PendingCampaign]:
     """Campaigns whose settings are not known, the oldest first."""
-    wanted = _lacking(campaigns, "campaign_settings", chain_id, since)
+    wanted = _lacking(campaigns, "campaign_settings", chain_id, since, after)
     rows = connection.execute(wanted.limit(limit))
     return [
         PendingCampaign(
@@ -127,12 +146,15 @@ def platforms_by(connection: Connection, chain_id: ChainId, at: BlockNumber) -> 
     return list(dict.fromkeys(hashes))
 
 
-def _lacking(table: Table, kind: Kind, chain_id: ChainId, since: BlockNumber) -> Select[Any]:
-    """Facts without their detail of one kind."""
+def _lacking(
+    table: Table, kind: Kind, chain_id: ChainId, since: BlockNumber, after: Key | None
+) -> Select[Any]:
+    """Facts without their detail of one kind, from a block on, behind a fact of it or later."""
     # A column of the table where it has one: an event that states many facts numbers them.
-    ordinal: ColumnElement[Any] | int = table.c.ordinal if "ordinal" in table.c else 0
+    ordinal: ColumnElement[int] = table.c.ordinal if "ordinal" in table.c else literal(0)
     found = and_(*_same_log(details, table), details.c.ordinal == ordinal, details.c.kind == kind)
-    return (
+    place = (table.c.block_number, table.c.log_index, ordinal)
+    lacking = (
         select(table)
         .outerjoin(details, found)
         .where(
@@ -140,8 +162,9 @@ def _lacking(table: Table, kind: Kind, chain_id: ChainId, since: BlockNumber) ->
             table.c.block_number >= since,
             details.c.chain_id.is_(None),
         )
-        .order_by(table.c.block_number, table.c.log_index)
+        .order_by(*place[:2], *(place[2:] if "ordinal" in table.c else ()))
     )
+    return lacking if after is None else lacking.where(tuple_(*place) > after)
 
 
 def _same_log(one: Any, other: Table) -> Iterable[ColumnElement[bool]]:  # noqa: ANN401 - a table or its alias

@@ -38,6 +38,11 @@ class Place:
     block_hash: BlockHash
     tx_hash: TxHash
 
+    @property
+    def key(self) -> tuple[BlockNumber, int, int]:
+        """Block, log and ordinal: how facts are ordered."""
+        return self.block_number, self.log_index, self.ordinal
+
 
 @dataclass(frozen=True, slots=True)
 class ExtrasHashes:

@@ -8,7 +8,7 @@ from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
 
 from indexer.chain.blocks import Transaction
-from indexer.chain.refusals import OtherRefusal, PrunedHistory, refusal_of
+from indexer.chain.refusals import PrunedHistory, RateLimited, refusal_of
 from indexer.chain.source import Block
 from indexer.chain.types import (
     Address,
@@ -23,6 +23,18 @@ from indexer.errors import RpcError, RpcUnavailable
 
 _REVERTED = 3
 """JSON-RPC code of a revert."""
+_CONTRACT_WORDS = (
+    "execution reverted",
+    "invalid opcode",
+    "invalid jump",
+    "stack underflow",
+    "invalidfeopcode",
+    "opcodenotfound",
+    "invalidjump",
+    "stackunderflow",
+)
+"""A contract without the getter reverts; what is no treasury at all may also halt. Whichever node
+runs it says so: go-ethereum ``core/vm/errors.go``, and revm's ``HaltReason``."""
 _WORDS_MAX = 120
 _PAYMENT_DATA = (
     "(address,bytes32,bytes32,uint256,uint256,bool,bool,uint256,address,"
@@ -42,11 +54,20 @@ class StateReader(Protocol):
         ...
 
 
+class NotNow(RpcUnavailable):
+    """A node refuses this one question for now; it may well answer others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The chain has no answer: nothing will change that but another node."""
+    """The chain has no answer, and will have none."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateLost(Unavailable):
+    """The nodes have no answer any more; one that keeps history would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +85,8 @@ def asked_in(reader: StateReader, place: Place) -> tuple[Asked, ...]:
     """What the transaction of a fact asked for; nothing when the node has lost it.
 
     Raises:
-        RpcUnavailable: No node answered, or it has the transaction in another block: it is on
-            another fork, ask again later.
+        NotNow: The node refuses, or has the transaction in another block: it is on another fork.
+        RpcUnavailable: No node answered.
     """
     try:
         transaction = reader.transaction_by_hash(place.tx_hash)
@@ -75,7 +96,7 @@ def asked_in(reader: StateReader, place: Place) -> tuple[Asked, ...]:
     if transaction is None:
         return ()
     if transaction.block_hash != place.block_hash:
-        raise RpcUnavailable("the node has the transaction in another block")
+        raise NotNow("the node has the transaction in another block")
     return asked_by(transaction.to, transaction.input)
 
 
@@ -104,21 +125,24 @@ def ask(reader: StateReader, to: Address, call: bytes, answer: str, block: Block
 
 
 def refused(refusal: RpcError) -> Unavailable:
-    """What a refusal to answer a getter means, where asking again would not help.
+    """What a refusal to answer means, where asking again would not help.
+
+    Only a contract's own refusal, and history that is gone, are answers. A node's "internal error"
+    is none: a load balancer has such moments.
 
     Raises:
-        RpcUnavailable: Asking again later helps.
+        NotNow: Asking again later may help.
+        RpcUnavailable: Asking anything but later does not.
     """
-    match refusal_of(refusal):
-        case PrunedHistory():
-            return Unavailable("the node no longer has the state at that block")
-        case OtherRefusal():
-            reverted = refusal.code == _REVERTED or refusal.data is not None
-            if reverted or "revert" in refusal.message.lower():
-                return Unavailable("the contract does not answer")
-            return Unavailable(f"the node refuses: {refusal.message[:_WORDS_MAX]}")
-        case _:
-            raise RpcUnavailable(f"not now: {refusal.message}") from refusal
+    meaning, words = refusal_of(refusal), refusal.message[:_WORDS_MAX]
+    if isinstance(meaning, PrunedHistory):
+        return StateLost("the node no longer has the state at that block")
+    if isinstance(meaning, RateLimited):
+        raise RpcUnavailable(f"not now: {words}") from refusal
+    lowered = refusal.message.lower()
+    if refusal.code == _REVERTED or any(one in lowered for one in _CONTRACT_WORDS):
+        return Unavailable("the contract does not answer")
+    raise NotNow(f"not now: {words} (code {refusal.code})") from refusal
 
 
 def payment_data(
@@ -178,15 +202,17 @@ def campaign_settings(
 
     times = [get(f"get{name}()", "uint256") for name in ("LaunchTime", "Deadline", "GoalAmount")]
     owner, currency = get("owner()", "address"), get("getCampaignCurrency()", "bytes32")
-    for answer in (*times, owner):
-        if isinstance(answer, Unavailable):
-            return answer
-    selected = "checkIfPlatformSelected(bytes32)"
+    lists = {one: get("checkIfPlatformSelected(bytes32)", "bool", one) for one in platforms}
+    lacking = [one for one in (*times, owner) if isinstance(one, Unavailable)]
+    # Old campaigns have no currency, and some refuse the last getter: no reason to give up.
+    lacking += [one for one in (currency, *lists.values()) if isinstance(one, StateLost)]
+    if lacking:
+        return lacking[0]
     return NewCampaign(
         factory=pending.factory,
         creator=address_from_hex(owner),
         identifier_hash=pending.identifier_hash,
-        platforms=tuple(one for one in platforms if get(selected, "bool", one) is True),
+        platforms=tuple(one for one, is_listed in lists.items() if is_listed is True),
         launch_time=times[0],
         deadline=times[1],
         goal_amount=times[2],

@@ -39,6 +39,13 @@ def upgrade() -> None:
         schema="chain",
     )
     op.create_index(
+        "ix_audits_figure",
+        "audits",
+        ["chain_id", "treasury", "getter", "id"],
+        unique=False,
+        schema="chain",
+    )
+    op.create_index(
         "ix_audits_different",
         "audits",
         ["chain_id", "ran_at"],
@@ -177,7 +184,7 @@ def upgrade() -> None:
         schema="chain",
     )
     op.create_index("ix_outbox_chain", "outbox", ["chain_id", "id"], unique=False, schema="chain")
-    # A consumer's place in the outbox (latest) or among the final facts.
+    # A consumer's place in the outbox and among the facts, and above which it holds none.
     op.create_table(
         "outbox_cursors",
         sa.Column("consumer", sa.Text(), nullable=False),
@@ -188,6 +195,11 @@ def upgrade() -> None:
         sa.Column("log_index", sa.Integer(), nullable=False),
         sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("rank", sa.SmallInteger(), nullable=False),
+        sa.Column("held_block_number", sa.BigInteger(), nullable=False),
+        sa.Column("held_log_index", sa.Integer(), nullable=False),
+        sa.Column("held_ordinal", sa.Integer(), nullable=False),
+        sa.Column("held_rank", sa.SmallInteger(), nullable=False),
+        sa.Column("retracted", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "chain_id", "delivery", name=op.f("pk_outbox_cursors")),
         schema="chain",
     )

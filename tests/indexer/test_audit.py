@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import pytest
 from sqlalchemy import Engine, Table, delete, insert, select, update
 
-from indexer.audit import AuditReport, Finding, Verdict, audit_treasuries, to_common_unit
+from indexer.audit import AuditReport, audit_treasuries
+from indexer.auditor import Finding, Verdict, to_common_unit
 from indexer.chain.blocks import Header, Transaction
 from indexer.chain.rpc import ChainReader
 from indexer.chain.source import Block

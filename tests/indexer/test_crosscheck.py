@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from typing_extensions import override
 
 from indexer.backfill.ranges import Depth
@@ -31,6 +31,7 @@ from tests.support.indexing import (
     state_of,
 )
 from tests.support.protocol_logs import address, deployment, payment_created, transfer
+from tests.support.repairing import Unproving, genesis_of, repair
 
 PAYMENTS = 12
 SHARED = b"s" * 32
@@ -203,6 +204,57 @@ def test_dispute_is_left_open_when_no_receipts_can_decide_it(
     assert findings == {("fake", "undecided"), ("second", "undecided")}
     assert rows_of(engine, ranges)[0]["state"] == "fetched"
     assert state_of(engine) == state
+
+
+def test_range_is_sure_in_the_end_when_a_part_of_it_was_read_anew(
+    engine: Engine, first: FakeChain, second: FakeChain
+) -> None:
+    """What is left of it has no digest any more that another node's list could be compared with."""
+    nodes = FakeNodes([first, second])
+    state = index(engine, nodes, depth="listed")
+    repair(engine, nodes, 3, 4, genesis=genesis_of(first))
+    assert any(row["digest"] is None for row in rows_of(engine, ranges) if row["high"] == 2)
+    assert check(engine, nodes) >= 1
+    assert "fetched" not in {row["state"] for row in rows_of(engine, ranges)}
+    assert rows_of(engine, provider_findings) == []
+    assert state_of(engine) == state
+
+
+def test_hidden_row_is_found_when_its_range_has_no_digest(
+    engine: Engine, first: FakeChain, second: FakeChain
+) -> None:
+    nodes = FakeNodes([Hiding(first, SHARED), second])
+    index(engine, nodes)
+    with engine.begin() as connection:
+        connection.execute(update(ranges).values(digest=None))
+    assert len(rows_of(engine, payments_created)) == PAYMENTS - 1
+    check(engine, nodes)
+    assert len(rows_of(engine, payments_created)) == PAYMENTS
+    (finding,) = rows_of(engine, provider_findings)
+    assert (finding["provider"], finding["kind"]) == ("fake", "logs_missing")
+
+
+@pytest.mark.parametrize("is_forged", [False, True])
+def test_range_without_a_digest_is_not_read_for_ever_when_it_cannot_be_proven(
+    engine: Engine, *, is_forged: bool
+) -> None:
+    true, false = (payment_created(TREASURY, ALONE, amount=one).data for one in (10**18, 5))
+    first = Unproving()
+    mine_treasury(first)
+    first.mine([payment_created(TREASURY, ALONE)])
+    mine_empty(first, 30)
+    nodes = FakeNodes([first, first.view("second")])
+    state = index(engine, nodes)
+    with engine.begin() as connection:
+        connection.execute(update(ranges).values(digest=None))
+    first.forged = {2: {true: false} if is_forged else {}}
+    assert check(engine, nodes) >= 1
+    assert check(engine, nodes) == 0
+    assert state_of(engine) == state
+    kinds = {row["kind"] for row in rows_of(engine, provider_findings)}
+    assert kinds == ({"undecided"} if is_forged else set())
+    (left,) = [row for row in rows_of(engine, ranges) if row["low"] <= 2 <= row["high"]]
+    assert left["state"] == ("fetched" if is_forged else "cross_checked")
 
 
 class Hiding(FakeChain):

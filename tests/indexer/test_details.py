@@ -1,125 +1,32 @@
 """Details of real payments on a real chain: from calldata, from receipts, from a read, or not."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from benchmarks.chain import CURRENCY, PLATFORM
-from indexer.chain.blocks import Transaction
-from indexer.chain.rpc import ChainReader
-from indexer.chain.source import Block
-from indexer.chain.types import Address, BlockHash, TxHash, to_hex
+from indexer.chain.types import to_hex
 from indexer.details.fill import DetailFiller, fill_details, forget_unavailable
-from indexer.errors import RpcError, RpcUnavailable
-from indexer.tables import blocks, details, logs, outbox, payments_confirmed, payments_created
+from indexer.tables import blocks, details, logs, outbox, payments_created
+from tests.support.real_details import (
+    ALL_ITEMS,
+    ITEMS,
+    MANY,
+    Partial,
+    buyers,
+    items,
+    mirror_treasury,
+    of_kind,
+)
 from tests.support.real_facts import CHAIN, index_all
-from tests.support.real_treasury import FEE, GOAL, TIP, RealTreasury, payment_id, running_treasury
-
-ITEMS = ((GOAL, 100), (TIP, 50))
-MANY = 1_000
-Found = dict[int, tuple[str, Any]]
-"""By payment: source and arguments."""
+from tests.support.real_treasury import RealTreasury, payment_id, running_treasury
 
 
 @pytest.fixture(scope="module")
 def treasury() -> Iterator[RealTreasury]:
-    """A mirror: it answers everything that a payment was recorded with, as Oak's do."""
-    with running_treasury("MirrorPaymentTreasury") as made:
-        made.create(1, items=ITEMS, fees=((FEE, 7),))
-        made.create_batch(2, 3, 4, items=[(), ((TIP, 9),), ()])
-        made.settle(5, 6, buyer=made.account(6))
-        made.confirm(1, made.account(7))
-        made.confirm_batch({2: made.account(8), 3: made.account(9)})
-        made.create_batch(7, 8, items=[(), ()])
-        made.confirm_batch({7: "0x" + "00" * 20, 8: made.account(8)})
-        made.confirm(4)
+    with mirror_treasury() as made:
         yield made
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """A node that lost something."""
-
-    reader: ChainReader
-    transactions: bool = True
-    state: str | None = None
-    """How it refuses to read the state of a block; None: it does not."""
-    before_call: Callable[[], None] = lambda: None
-
-    def transaction_by_hash(self, tx_hash: TxHash) -> Transaction | None:
-        return self.reader.transaction_by_hash(tx_hash) if self.transactions else None
-
-    def call(self, to: Address, data: bytes, block: Block = "latest") -> bytes:
-        self.before_call()
-        if self.state is not None and block != "latest":
-            raise RpcError(-32000, self.state)
-        return self.reader.call(to, data, block)
-
-
-@dataclass(slots=True)
-class Forked:
-    """A node that goes over to another fork."""
-
-    reader: ChainReader
-    after: int
-    """Transactions it still answers for."""
-
-    def transaction_by_hash(self, tx_hash: TxHash) -> Transaction | None:
-        found = self.reader.transaction_by_hash(tx_hash)
-        self.after -= 1
-        if found is None or self.after >= 0:
-            return found
-        return replace(found, block_hash=BlockHash(b"\1" * 32))
-
-    def call(self, to: Address, data: bytes, block: Block = "latest") -> bytes:
-        return self.reader.call(to, data, block)
-
-
-def of_kind(engine: Engine, kind: str) -> Found:
-    """By payment number; 0 for the campaign."""
-    numbers: dict[object, int] = {payment_id(number): number for number in range(1, 10)}
-    found: Found = {}
-    with engine.connect() as connection:
-        named = {
-            (row.block_number, row.log_index, getattr(row, "ordinal", 0)): row.payment_id
-            for table in (payments_created, payments_confirmed)
-            for row in connection.execute(table.select())
-        }
-        for row in connection.execute(select(details).where(details.c.kind == kind)):
-            payment = named.get((row.block_number, row.log_index, row.ordinal))
-            found[numbers.get(payment, 0)] = (row.source, row.arguments)
-    return found
-
-
-def pairs(*listed: tuple[bytes, int]) -> list[dict[str, str]]:
-    return [{"type_id": to_hex(kind), "amount": str(amount)} for kind, amount in listed]
-
-
-def items(*listed: tuple[bytes, int], fees: tuple[tuple[bytes, int], ...] = ()) -> dict[str, Any]:
-    return {"line_items": pairs(*listed), "external_fees": pairs(*fees)}
-
-
-ALL_ITEMS = {
-    1: items(*ITEMS, fees=((FEE, 7),)),
-    2: items(),
-    3: items((TIP, 9)),
-    4: items(),
-    7: items(),
-    8: items(),
-}
-"""Payments 5 and 6 were settled in one call: they lack nothing."""
-
-
-def buyers(treasury: RealTreasury) -> dict[int, dict[str, str]]:
-    named = {1: 7, 2: 8, 3: 9, 8: 8}
-    nobody = "0x" + "00" * 20
-    return {
-        number: {"buyer": treasury.account(named[number]).lower() if number in named else nobody}
-        for number in (1, 2, 3, 4, 7, 8)
-    }
 
 
 def test_details_come_from_calldata_when_the_node_has_it(
@@ -272,25 +179,6 @@ def test_filler_looks_again_when_facts_of_old_blocks_were_amended(
             {"chain_id": CHAIN, "action": "amended", "low": 1, "high": 9, "revision": 1},
         )
     assert filler.fill(MANY) == 13
-
-
-def test_fill_waits_when_the_node_asks_for_patience(treasury: RealTreasury, engine: Engine) -> None:
-    index_all(engine, treasury.reader)
-    busy = Partial(treasury.reader, transactions=False, state="rate limit exceeded")
-    with pytest.raises(RpcUnavailable):
-        fill_details(engine, busy, CHAIN, MANY)
-    assert of_kind(engine, "line_items") == {}
-
-
-def test_details_found_so_far_are_written_when_the_node_is_on_another_fork(
-    treasury: RealTreasury, engine: Engine
-) -> None:
-    index_all(engine, treasury.reader)
-    forked = Forked(treasury.reader, after=3)
-    assert fill_details(engine, forked, CHAIN, MANY) == 1 + 4  # the campaign, and two calls
-    with pytest.raises(RpcUnavailable, match="another block"):
-        fill_details(engine, forked, CHAIN, MANY)
-    assert set(of_kind(engine, "line_items")) == {1, 2, 3, 4}
 
 
 def test_line_items_are_unavailable_when_a_one_slot_treasury_keeps_only_their_hash(

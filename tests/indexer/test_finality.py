@@ -1,18 +1,21 @@
 """When blocks become final, who must say so, and what stops the writer."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from typing_extensions import override
 
 from indexer.chain.blocks import Header
 from indexer.chain.types import BlockHash, PaymentId
 from indexer.cursor import clear_degraded
 from indexer.errors import ChainContradiction, InvariantError
+from indexer.finality import Disagreement, FinalityWatch
 from indexer.queries import payments_by_id, read_marks
+from indexer.tables import marks
 from tests.support.fake_blocks import FakeBlock
 from tests.support.fake_chain import FakeChain
 from tests.support.indexing import (
     CHAIN,
+    NETWORK,
     PAYMENT,
     TREASURY,
     catch_up,
@@ -45,7 +48,7 @@ class WaveringChain(FakeChain):
 
 def forked(chain: FakeChain, depth: int) -> FakeChain:
     """A node on another fork of the chain, as high as it."""
-    other = FakeChain(finality_lag=chain.finality_lag, seed=10**6)
+    other = FakeChain(finality_lag=chain.finality_lag, seed=10**6, name="forked")
     other.blocks = chain.blocks[:-depth]
     mine_empty(other, depth)
     return other
@@ -175,9 +178,57 @@ def test_node_is_doubted_when_two_others_hold_another_final_block(
     mine_empty(chain, 12)
     chain.others = [forked(chain, 10), forked(chain, 10)]
     follower = follower_of(engine, chain)
-    with pytest.raises(ChainContradiction, match="final under another hash"):
+    with pytest.raises(ChainContradiction, match="final under another hash") as caught:
         follower.step()
     assert marks_of(engine).finalized is None
+    follower.recover(caught.value)
+    assert chain.charged == [("fake", "contradiction")]
+
+
+def test_nobody_is_charged_when_the_node_asked_is_among_those_that_hold_another_final_block(
+    engine: Engine, chain: FakeChain
+) -> None:
+    """Whoever gave us ours is not asked now: to charge who speaks for the majority is wrong."""
+    mine_empty(chain, 12)
+    ours = list(chain.blocks)
+    catch_up(follower_of(engine, chain))
+    with engine.begin() as connection:
+        connection.execute(
+            update(marks).values(
+                finalized_number=None, finalized_hash=None, finalized_timestamp=None
+            )
+        )
+    chain.blocks = forked(chain, 10).blocks
+    second, third = forked(chain, 10), FakeChain(name="third")
+    third.blocks = ours
+    second.blocks = chain.blocks
+    chain.others = [second, third]
+    marks_now = marks_of(engine)
+    assert marks_now.indexed is not None
+    watch = FinalityWatch(engine, chain, NETWORK)
+    with pytest.raises(Disagreement, match="final under another hash") as caught:
+        watch.raise_mark(marks_now, chain.head)
+    follower_of(engine, chain).recover(caught.value)
+    assert chain.charged == []
+    assert chain.distrusted == 1
+
+
+def test_unconfirmed_finality_is_told_until_a_second_node_agrees(
+    engine: Engine, chain: FakeChain
+) -> None:
+    mine_empty(chain, 12)
+    silent = FakeChain(name="silent")
+    chain.others = [silent]
+    follower = follower_of(engine, chain)
+    catch_up(follower)
+    assert marks_of(engine).finalized is None
+    assert follower.notices.warnings() == [
+        "finality unconfirmed: only 1 of 2 providers agree on block 4"
+    ]
+    silent.blocks = list(chain.blocks)
+    catch_up(follower)
+    assert marks_of(engine).finalized is not None
+    assert follower.notices.warnings() == []
 
 
 def test_halted_indexer_goes_on_when_an_operator_cleared_the_reason(

@@ -1,21 +1,24 @@
 """The loop: one writer at a time, patience with the node, none with a broken promise."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import OperationalError
 
+from indexer.cursor import clear_degraded
 from indexer.errors import InvariantError, RpcUnavailable
+from indexer.finality import Halted
 from indexer.follow import Follower
-from indexer.loop import BACKOFF_MAX_S, Backoff, IdleWork, Pace, lock_name, run, writer_lock
+from indexer.loop import BACKOFF_MAX_S, Backoff, IdleWork, Pace, run, writer_lock
 from indexer.queries import read_marks
-from indexer.tables import blocks
+from indexer.tables import blocks, marks
 from tests.support.fake_chain import FakeChain
-from tests.support.indexing import CHAIN, NETWORK, rows_of
+from tests.support.indexing import CHAIN, NETWORK, rows_of, state_of
 from tests.support.protocol_logs import address, campaign_created, deployment
 from tests.support.waiting import eventually
 
@@ -47,16 +50,20 @@ def looping(
         yield
     finally:
         stop.set()
-        if bell is not None:
-            bell.ring()
-        thread.join(60)
+        thread.join(5)
         assert not thread.is_alive()
 
 
 def indexed(engine: Engine) -> int:
     with engine.connect() as connection:
-        marks = read_marks(connection, CHAIN)
-    return 0 if marks is None or marks.indexed is None else marks.indexed.number
+        found = read_marks(connection, CHAIN)
+    return 0 if found is None or found.indexed is None else found.indexed.number
+
+
+def degraded(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        found = read_marks(connection, CHAIN)
+    return None if found is None else found.degraded_reason
 
 
 def test_loop_goes_on_when_the_node_stops_lying(engine: Engine) -> None:
@@ -88,7 +95,9 @@ def test_loop_takes_the_lock_again_when_postgres_ends_its_session(
         eventually(lambda: indexed(engine) == 2, timeout_s=60, what="it follows again")
 
 
-def test_loop_stops_when_a_promise_is_broken(engine: Engine) -> None:
+def test_halted_loop_lets_the_lock_go_and_ends_with_the_reason_when_told_to_stop(
+    engine: Engine,
+) -> None:
     chain = FakeChain(finality_lag=0)
     chain.mine()
     chain.mine()
@@ -100,22 +109,64 @@ def test_loop_stops_when_a_promise_is_broken(engine: Engine) -> None:
     chain.fork(2)
     for _ in range(3):
         chain.mine()
-    with pytest.raises(InvariantError, match="finalized block 1 changed"):
-        run(follower, engine, chain_id=CHAIN, pace=Pace(0.01), stop=Event())
+    stop, before = Event(), state_of(engine)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, follower, engine, chain_id=CHAIN, pace=Pace(0.01), stop=stop)
+        eventually(lambda: degraded(engine) is not None, what="it halts")
+        with writer_lock(engine, CHAIN, Event()) as held:  # whoever mends may have it
+            assert held is not None
+        assert not running.done()
+        stop.set()
+        with pytest.raises(Halted, match="finalized block 1 changed"):
+            running.result(5)
+    assert [row for row in state_of(engine) if row not in before] == [
+        row for row in state_of(engine) if row.startswith("mark ")
+    ]
 
 
-def test_writer_lock_is_not_given_twice(engine: Engine) -> None:
-    stopped = Event()
-    stopped.set()
-    with writer_lock(engine, CHAIN, Event()) as first, writer_lock(engine, CHAIN, stopped) as other:
-        assert first is not None
-        assert other is None
-    with writer_lock(engine, CHAIN, stopped) as next_one:
-        assert next_one is not None
+def test_halted_loop_goes_on_by_itself_when_the_reason_is_cleared(engine: Engine) -> None:
+    chain = FakeChain()
+    chain.mine()
+    with looping(engine, chain):
+        eventually(lambda: indexed(engine) == 1, what="it follows")
+    with engine.begin() as connection:
+        connection.execute(update(marks).values(degraded_reason="finalized block 0 changed"))
+    chain.mine()
+    chain.asked.clear()
+    with looping(engine, chain):
+        eventually(lambda: chain.asked, what="it has the lock and looks at the chain")
+        with writer_lock(engine, CHAIN, Event()):  # let go once it has found the reason
+            assert indexed(engine) == 1
+        with engine.begin() as connection:
+            assert clear_degraded(connection, CHAIN) == "finalized block 0 changed"
+        eventually(lambda: indexed(engine) == 2, what="it goes on")
 
 
-def test_lock_names_differ_when_chains_do() -> None:
-    assert lock_name(CHAIN) == "indexer:31337"
+def test_loop_ends_at_once_when_another_writer_moved_the_cursor(engine: Engine) -> None:
+    chain = FakeChain()
+    chain.mine()
+    follower = Follower(
+        engine, chain, network=NETWORK, deployment=deployment(chain.blocks[0].header.hash)
+    )
+    moved = [False]
+
+    def move() -> bool:
+        if not moved[0]:
+            with engine.begin() as connection:
+                connection.execute(update(marks).values(fetched_hash=b"x" * 32))
+            chain.mine()
+            moved[0] = True
+        return False
+
+    with pytest.raises(InvariantError, match="another writer") as caught:
+        run(
+            follower,
+            engine,
+            chain_id=CHAIN,
+            pace=Pace(0.01, idle={"move": move}),
+            stop=Event(),
+        )
+    assert not isinstance(caught.value, Halted)
 
 
 def test_backoff_doubles_up_to_its_cap_and_starts_again() -> None:
@@ -163,46 +214,6 @@ def test_pauses_start_small_again_when_postgres_failed_long_ago(
     monkeypatch.setattr(Backoff, "next_s", next_s)
     run(follower, engine, chain_id=CHAIN, pace=Pace(0.01), stop=stop)
     assert pauses == [1, 1, 1, 1]
-
-
-def test_second_writer_takes_over_at_once_when_the_first_lets_go(engine: Engine) -> None:
-    """It queues in Postgres: nothing is polled, and no pause lies between."""
-    taken = Event()
-
-    def queue() -> None:
-        with writer_lock(engine, CHAIN, Event()) as held:
-            assert held is not None
-            taken.set()
-
-    with writer_lock(engine, CHAIN, Event()):
-        second = Thread(target=queue)
-        second.start()
-        eventually(lambda: is_awaited(engine), what="the second queues")
-        assert not taken.is_set()
-    assert taken.wait(5)
-    second.join(5)
-
-
-def test_waiting_writer_ends_when_told_to_stop(engine: Engine) -> None:
-    stop, outcome = Event(), []
-
-    def queue() -> None:
-        with writer_lock(engine, CHAIN, stop) as held:
-            outcome.append(held)
-
-    with writer_lock(engine, CHAIN, Event()):
-        second = Thread(target=queue)
-        second.start()
-        eventually(lambda: is_awaited(engine), what="the second queues")
-        stop.set()
-        second.join(5)
-        assert outcome == [None]
-
-
-def is_awaited(engine: Engine) -> bool:
-    query = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    with engine.connect() as connection:
-        return bool(connection.scalar(query))
 
 
 def test_idle_work_goes_by_urgency_and_rests_when_it_finds_nothing(
@@ -262,7 +273,7 @@ def test_idle_work_waits_while_there_are_new_blocks(engine: Engine) -> None:
 def test_loop_looks_at_the_head_when_the_bell_rings(engine: Engine) -> None:
     chain, bell = FakeChain(), Bell()
     chain.mine()
-    with looping(engine, chain, bell=bell, poll_interval_s=60):
+    with looping(engine, chain, bell=bell, poll_interval_s=60):  # which ends without a ring
         eventually(lambda: indexed(engine) == 1, what="it follows")
         chain.mine()
         bell.ring()
@@ -278,6 +289,7 @@ class Bell:
     def ring(self) -> None:
         self._rung.set()
 
-    def wait(self, timeout_s: float) -> None:
-        self._rung.wait(timeout_s)
+    def wait(self, timeout_s: float) -> bool:
+        rang = self._rung.wait(timeout_s)
         self._rung.clear()
+        return rang

@@ -9,6 +9,7 @@ from indexer.chain.networks import network_by_name
 from indexer.chain.observer import RpcObserver
 from indexer.chain.types import BlockHash, BlockNumber, BlockStamp
 from indexer.metrics import IndexerMetrics, provider_label
+from indexer.notices import Notices
 from indexer.tables import audits, marks, provider_findings, reorgs
 from stack.settings import CHECKOUT
 
@@ -141,6 +142,36 @@ def test_requests_are_counted_by_provider_method_and_kind(metrics: IndexerMetric
     assert found[f"lastro_indexer_rpc_seconds_sum[{who}]"] == pytest.approx(5.02)
     failed = "[('kind', 'logs_missing'), ('provider', 'http://a')]"
     assert found[f"lastro_indexer_checks_failed_total{failed}"] == 1
+
+
+def test_lies_of_every_expected_provider_start_at_nought(metrics: IndexerMetrics) -> None:
+    """``increase`` sees a rise only between two samples."""
+    metrics.expect(["http://a", SECRET_URL])
+    metrics.charged("http://a", "contradiction")
+    found = samples(metrics)
+    counts = {
+        (kind, provider): found[
+            f"lastro_indexer_checks_failed_total[('kind', '{kind}'), ('provider', '{provider}')]"
+        ]
+        for kind in ("contradiction", "logs_missing", "logs_false")
+        for provider in ("http://a", "https://rpc.example:8443")
+    }
+    assert counts.pop(("contradiction", "http://a")) == 1
+    assert set(counts.values()) == {0}
+
+
+def test_unconfirmed_finality_is_a_gauge(engine: Engine) -> None:
+    notices = Notices()
+    metrics = IndexerMetrics(engine, NETWORK, notices)
+    assert samples(metrics)["lastro_indexer_finality_unconfirmed"] == 0
+    notices.finality_unconfirmed = "only 1 of 2"
+    assert samples(metrics)["lastro_indexer_finality_unconfirmed"] == 1
+
+
+def test_a_fresh_lie_is_below_the_threshold_of_its_alert() -> None:
+    rule = re.search(r"provider_truth_score <= ([0-9.]+)", ALERTS.read_text())
+    assert rule is not None
+    assert 0.5 < float(rule[1]) < 0.6
 
 
 def test_lag_is_measured_at_the_head_only(metrics: IndexerMetrics) -> None:

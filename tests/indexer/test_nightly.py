@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, insert, select
 
+from indexer.chain.blocks import Header, Transaction
 from indexer.chain.networks import network_by_name
 from indexer.chain.rpc import ChainReader
-from indexer.chain.types import BlockNumber
+from indexer.chain.source import Block
+from indexer.chain.types import Address, BlockNumber, TxHash
+from indexer.errors import RpcError
 from indexer.nightly import RETRY_AFTER, NightlyAudit, last_due
 from indexer.projection_tables import treasuries
 from indexer.tables import audits, marks
@@ -16,6 +19,7 @@ from tests.support.waiting import eventually
 
 NETWORK = network_by_name("celo-local")
 CHAIN = NETWORK.chain_id
+OTHER = Address(b"o" * 20)
 
 
 class Clock:
@@ -124,6 +128,50 @@ def test_audit_waits_and_tries_again_when_no_node_answers(engine: Engine, clock:
     eventually(lambda: not night.is_running, what="the audit gives up again")
     assert runs(engine) == 0
     reader.close()
+
+
+class Forgetful:
+    """A node that has lost the state of one treasury, for a while."""
+
+    def __init__(self, reader: ChainReader) -> None:
+        self.reader = reader
+        self.lost: set[Address] = {OTHER}
+        self.asked: set[Address] = set()
+
+    def block_by_number(self, block: Block) -> Header | None:
+        return self.reader.block_by_number(block)
+
+    def transaction_by_hash(self, tx_hash: TxHash) -> Transaction | None:
+        return self.reader.transaction_by_hash(tx_hash)
+
+    def call(self, to: Address, data: bytes, block: Block = "latest") -> bytes:
+        self.asked.add(to)
+        if to in self.lost:
+            raise RpcError(-32000, "missing trie node 12")
+        return self.reader.call(to, data, block)
+
+
+@pytest.mark.usefixtures("finalized")
+def test_audit_asks_again_for_what_was_postponed_and_nothing_else(
+    engine: Engine, reader: ChainReader, clock: Clock
+) -> None:
+    with engine.begin() as connection:
+        known = dict(connection.execute(select(treasuries)).one()._mapping)
+        other = {"treasury": OTHER, "platform_hash": b"o" * 32, "log_index": 1}
+        connection.execute(insert(treasuries), known | other)
+    node = Forgetful(reader)
+    night = NightlyAudit(engine, node, NETWORK, hour=clock.now.hour, clock=clock)
+    assert night.run_if_due()
+    eventually(lambda: not night.is_running, what="the first is audited")
+    assert (runs(engine), node.asked) == (1, {known["treasury"], OTHER})
+
+    node.lost, node.asked = set(), set()
+    restarted = NightlyAudit(engine, node, NETWORK, hour=clock.now.hour, clock=clock)
+    clock.now += RETRY_AFTER
+    assert night.run_if_due()
+    eventually(lambda: not night.is_running, what="the other is audited")
+    assert not restarted.run_if_due()
+    assert (runs(engine), node.asked) == (2, {OTHER})
 
 
 def test_audit_does_no_harm_when_nothing_is_final_yet(

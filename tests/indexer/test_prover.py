@@ -66,11 +66,11 @@ def make_unprovable(chain: FakeChain, number: int) -> None:
     chain.blocks[number] = FakeBlock(block.header, (replace(first, type=UNKNOWN_TYPE), *others))
 
 
-def test_only_blocks_that_settle_are_proven_when_history_is_not_asked_for(
+def test_blocks_that_hold_logs_are_proven_when_no_more_is_asked_for(
     engine: Engine, chain: FakeChain, listed: list[str]
 ) -> None:
-    assert prove(engine, chain) == 1
-    assert proven_blocks(engine) == [8]
+    assert prove(engine, chain) == 2
+    assert proven_blocks(engine) == [1, 2, 8]
     assert [row["state"] for row in rows_of(engine, ranges)] == ["fetched"]
     assert state_of(engine) == listed
 
@@ -80,7 +80,7 @@ def test_all_is_proven_when_history_is_asked_for(
 ) -> None:
     final = marks_of(engine).finalized
     assert final is not None
-    assert prove(engine, chain, "proven") == 3
+    assert prove(engine, chain, "proven") == 4
     assert [number for number in proven_blocks(engine) if number < 9] == [1, 2, 8]
     with engine.connect() as connection:
         proven = complete_up_to(connection, CHAIN, FILTER_ID, BlockNumber(1), "proven")

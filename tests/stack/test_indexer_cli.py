@@ -3,36 +3,30 @@
 import json
 import signal
 import subprocess
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, select, update
 from typer.testing import CliRunner
 
 from indexer.chain.deployments import load_deployment
 from indexer.chain.rpc import ChainReader
-from indexer.chain.types import BlockNumber, to_checksum
-from indexer.db.locks import try_session_lock
-from indexer.db.session import open_engine
-from indexer.errors import ConfigurationError
+from indexer.chain.types import BlockNumber
 from indexer.ledger import forget
-from indexer.loop import lock_name
 from indexer.projection_tables import payment_lives
-from indexer.tables import marks, orphans, payments_confirmed, provider_findings
+from indexer.tables import (
+    payments_confirmed,
+)
 from stack import mending
 from stack.cli import app
 from stack.history import read_on
 from stack.ports import free_port
-from stack.postgres import EmbeddedPostgres
 from stack.settings import CHECKOUT
 from tests.support.echo import emit
 from tests.support.environment import bare_environment
 from tests.support.indexed_site import (
-    CAMPAIGN,
     CHAIN,
     FINAL,
     NETWORK,
@@ -40,80 +34,16 @@ from tests.support.indexed_site import (
     TIP,
     Chain,
     Site,
+    fetched,
     mined,
+    states,
 )
 from tests.support.protocol_logs import (
     payment_confirmed,
 )
 from tests.support.waiting import eventually
 
-TEMPLATE = "lastro_template"
-"""Migrated, and empty."""
 LASTRO = str(CHECKOUT / ".venv" / "bin" / "lastro")
-
-
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """Shared by all tests but the one that mines."""
-    with mined(tmp_path_factory.mktemp("chain")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def template(postgres: EmbeddedPostgres, chain: Chain) -> str:
-    """Name of a database in which ``backfill`` has indexed the chain."""
-    name = f"indexed_{uuid.uuid4().hex}"
-    postgres.create_database(name, template=TEMPLATE)
-    code, answer = Site(chain, postgres.url(name)).run("backfill")
-    assert (code, answer["read"], answer["ranges"]) == (0, [1, TIP], [])
-    return name
-
-
-@pytest.fixture
-def site(chain: Chain, database_url: str) -> Site:
-    """Nothing is indexed yet."""
-    return Site(chain, database_url)
-
-
-@pytest.fixture
-def indexed(chain: Chain, template: str, postgres: EmbeddedPostgres) -> Iterator[Site]:
-    """All is indexed."""
-    name = f"test_{uuid.uuid4().hex}"
-    postgres.create_database(name, template=template)
-    yield Site(chain, postgres.url(name))
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(
-            psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name))
-        )
-
-
-@pytest.fixture
-def rows(indexed: Site) -> Iterator[Engine]:
-    """The indexed database, where a test may spoil anything."""
-    engine = open_engine(indexed.database_url, role=None)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def other_writer(login_engine: Engine) -> Iterator[None]:
-    """An indexer's lock, held by somebody else."""
-    with login_engine.connect() as connection:
-        assert try_session_lock(connection, lock_name(CHAIN))
-        yield
-
-
-def fetched(engine: Engine) -> int:
-    with engine.connect() as connection:
-        return int(connection.execute(select(marks.c.fetched_number)).scalar_one())
-
-
-def states(engine: Engine) -> list[str]:
-    with engine.connect() as connection:
-        found = connection.execute(
-            select(payment_lives.c.state).order_by(payment_lives.c.payment_id)
-        )
-        return list(found.scalars())
 
 
 def test_status_tells_the_marks_when_a_backfill_has_ended(indexed: Site) -> None:
@@ -229,26 +159,6 @@ def test_checksum_refuses_when_blocks_are_not_indexed(indexed: Site) -> None:
     assert (code, answer["refused"]) == (2, "celo-local is not indexed up to 4000")
 
 
-def test_rewind_keeps_evidence_and_backfill_returns(indexed: Site, rows: Engine) -> None:
-    with rows.begin() as connection:  # as if nothing above were final yet
-        connection.execute(update(marks).values(finalized_number=5, totals_number=5))
-    code, done = indexed.run("rewind", "--to", "7")
-    assert (code, done["from"], done["lowered_finalized"]) == (0, TIP, False)
-    assert states(rows) == ["created", "created"]
-    with rows.connect() as connection:
-        kept = connection.execute(select(orphans.c.fact)).scalars().all()
-    assert list(kept) == ["payments_confirmed"]
-    assert indexed.run("backfill")[0] == 0
-    assert states(rows) == ["confirmed", "created"]
-
-
-def test_rewind_refuses_what_is_final_unless_meant(indexed: Site, rows: Engine) -> None:
-    for flags in ((), ("--below-finalized",), ("--yes",)):
-        code, answer = indexed.run("rewind", "--to", "7", *flags)
-        assert (code, "--below-finalized --yes" in answer["refused"]) == (2, True)
-    assert fetched(rows) == TIP
-
-
 @pytest.mark.usefixtures("other_writer")
 def test_no_command_writes_while_the_indexer_runs(site: Site) -> None:
     for command in (("rewind", "--to", "3"), ("rebuild",), ("backfill",), ("repair", "--holes")):
@@ -256,45 +166,6 @@ def test_no_command_writes_while_the_indexer_runs(site: Site) -> None:
         assert code == 2
         assert "Postgres session" in answer["refused"]
         assert "is the writer of celo-local: stop that indexer first" in answer["refused"]
-
-
-def test_audit_compares_the_treasuries_it_knows(indexed: Site) -> None:
-    code, answer = indexed.run("audit", "--treasury", to_checksum(indexed.chain.treasury))
-    assert (code, answer["ok"]) == (0, True)
-    # an echo contract has no getters: nothing to compare is no match, and no mismatch
-    assert {one["verdict"] for one in answer["findings"]} == {"not_comparable"}
-    code, answer = indexed.run("audit", "--treasury", to_checksum(CAMPAIGN))
-    assert (code, "is no treasury" in answer["refused"]) == (2, True)
-
-
-def test_providers_are_listed_with_what_they_were_caught_at(indexed: Site, rows: Engine) -> None:
-    with rows.begin() as connection:
-        connection.execute(
-            insert(provider_findings).values(
-                chain_id=CHAIN,
-                provider="http://liar",
-                kind="logs_missing",
-                low=7,
-                high=7,
-                detail="lacks log 3",
-            )
-        )
-    _, answer = indexed.run("providers")
-    scores = {one["provider"]: one["score"] for one in answer["providers"]}
-    assert scores[indexed.chain.anvil.url] == 1
-    assert scores["http://liar"] == pytest.approx(0.5, rel=0.01)
-    assert [one["detail"] for one in answer["findings"]] == ["lacks log 3"]
-
-
-def test_resume_lets_a_halted_indexer_start(indexed: Site, rows: Engine) -> None:
-    resume = ["indexer", "resume", "--chain", NETWORK.name]
-    refused = CliRunner().invoke(app, resume, env=indexed.environment)
-    assert isinstance(refused.exception, ConfigurationError)
-    with rows.begin() as connection:
-        connection.execute(update(marks).values(degraded_reason="block 5 changed"))
-    assert indexed.run("status")[1]["reason"] == "block 5 changed"
-    said = CliRunner().invoke(app, resume, env=indexed.environment)
-    assert "it had halted: block 5 changed" in said.stdout
 
 
 def test_follow_is_the_indexer_until_told_to_stop(

@@ -51,6 +51,8 @@ class FakeChain:
         self.others: list[FakeChain] = []
         """What further nodes hold; only their opinions are asked."""
         self.distrusted = 0
+        self.charged: list[tuple[str, str]] = []
+        """Providers and kinds, in order."""
         self.asked: list[str] = []
         self._salt = itertools.count(seed)
         self.blocks: list[FakeBlock] = []
@@ -133,7 +135,7 @@ class FakeChain:
         self.distrusted += 1
 
     def charge(self, provider: str, kind: str) -> None:
-        assert kind
+        self.charged.append((provider, kind))
         self.distrusted += provider == self.name
 
     def second(self, provider: str) -> int | None:

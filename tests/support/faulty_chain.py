@@ -192,13 +192,19 @@ class Indexer:
         failures = 0
         for _ in range(STEPS_MAX):
             try:
-                if not any(task() for task in tasks):
+                if not any(task() for task in tasks) and not self._goes_on():
                     return
             except (TransientError, RpcError):
                 failures += 1
                 if failures > FAILURES_MAX:
                     raise
         raise AssertionError(f"still busy after {STEPS_MAX} slices")
+
+    def _goes_on(self) -> bool:
+        """Follow on, as the loop does once idle work has undone what was not final."""
+        before = marks_of(self.engine).indexed
+        self.follow()
+        return marks_of(self.engine).indexed != before
 
     def rows(self) -> int:
         """Rows of all facts."""

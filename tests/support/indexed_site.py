@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine, select
 from typer.testing import CliRunner
 
 from indexer.chain.networks import network_by_name
 from indexer.chain.rpc import ChainReader
 from indexer.chain.types import Address, BlockHash, BlockNumber, PaymentId
 from indexer.errors import ConfigurationError
+from indexer.projection_tables import payment_lives
+from indexer.tables import marks
 from stack.anvil import Anvil
 from stack.cli import app
 from stack.ports import free_port
@@ -101,3 +104,16 @@ def mined(directory: Path) -> Iterator[Chain]:
             record_json(genesis.hash, campaign_factory, treasury_factory)
         )
         yield Chain(anvil, treasury, directory)
+
+
+def fetched(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(select(marks.c.fetched_number)).scalar_one())
+
+
+def states(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        found = connection.execute(
+            select(payment_lives.c.state).order_by(payment_lives.c.payment_id)
+        )
+        return list(found.scalars())

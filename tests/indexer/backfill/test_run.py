@@ -1,24 +1,27 @@
 """History read side by side equals history read block by block, however it is interrupted."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from threading import Event
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from threading import Event, current_thread
 
 import pytest
 from sqlalchemy import Engine
+from structlog.contextvars import bound_contextvars, get_contextvars
+from typing_extensions import override
 
 from benchmarks.synthetic import Shape, Synthetic, synthetic_chain
 from indexer.backfill.ranges import Depth
 from indexer.backfill.run import Backfill, Progress
+from indexer.chain.reads import RawLogs, Topics
 from indexer.chain.rpc import ChainReader
-from indexer.chain.types import BlockNumber
+from indexer.chain.types import Address, BlockNumber
 from indexer.checksum import facts_checksum
 from indexer.cursor import open_marks, read_fetched
 from indexer.errors import ChainContradiction
 from indexer.events import FILTER_ID
 from indexer.fetch import fetch_headers, read_by_headers
 from indexer.known import KnownContracts
-from indexer.ledger import complete_up_to
+from indexer.ledger import complete_up_to, extend
 from indexer.tables import payments_created, provider_findings, ranges
 from indexer.unprojected import project_next
 from indexer.write import known_contracts, write_reading
@@ -165,10 +168,56 @@ def test_a_provider_that_lies_in_every_answer_writes_nothing_of_it_and_is_named(
     engine: Engine, chain: Synthetic, proxy: Proxy
 ) -> None:
     proxy.faults.add(Fault("drop_one_log", methods=("eth_getLogs", "eth_getBlockReceipts")))
+    first = chain.place.deployment.first_block
+    opened(engine, chain)
+    with engine.begin() as connection:  # what it is believed to have served before
+        extend(
+            connection,
+            CHAIN,
+            low=BlockNumber(0),
+            high=BlockNumber(first - 1),
+            state="fetched",
+            provider=proxy.url,
+            headers_linked=True,
+        )
     with suppress(ChainContradiction):
         backfill(engine, chain, "listed", url=proxy.url)
         raise AssertionError("a lie was believed")
+    assert rows_of(engine, ranges) == []
     assert not rows_of(engine, payments_created)
     found = rows_of(engine, provider_findings)
     assert {row["provider"] for row in found} == {proxy.url}
     assert {row["kind"] for row in found} == {"contradiction"}
+
+
+class Overheard(ChainReader):
+    """Notes what a log line would say of whoever asks."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__([url])
+        self.contexts: set[tuple[str, object]] = set()
+
+    @override
+    def raw_logs(
+        self,
+        low: BlockNumber,
+        high: BlockNumber,
+        topics: Topics,
+        addresses: Sequence[Address] | None = None,
+        *,
+        provider: int | None = None,
+    ) -> RawLogs:
+        self.contexts.add((current_thread().name.split("_")[0], get_contextvars().get("chain_id")))
+        return super().raw_logs(low, high, topics, addresses, provider=provider)
+
+
+def test_log_lines_of_the_readers_say_what_those_of_the_process_say(
+    engine: Engine, chain: Synthetic
+) -> None:
+    known, reader = opened(engine, chain), Overheard(chain.url)
+    with closing(reader), bound_contextvars(chain_id=CHAIN):
+        first = chain.place.deployment.first_block
+        Backfill(engine, reader, network=NETWORK, deployed=known, depth="checked").run(
+            first, BlockNumber(first + 50), known, stop=Event()
+        )
+    assert reader.contexts == {("history", CHAIN)}

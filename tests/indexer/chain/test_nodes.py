@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from indexer.chain.nodes import Nodes
+from indexer.chain.networks import network_by_name
+from indexer.chain.nodes import CHAIN_ID_TRIES, Nodes
 from indexer.chain.observer import Outcome
 from indexer.chain.rpc import ChainReader
 from indexer.chain.truth import CHARGED_S
 from indexer.errors import RpcError, RpcUnavailable
 from tests.indexer.chain.scripted import Reply, Script, Scripted, answer, refuse
 
+NETWORK = network_by_name("celo-local")
 Start = Callable[[Script], Scripted]
 
 
@@ -83,6 +85,43 @@ def test_no_other_node_is_asked_when_the_first_refuses_for_good(scripted: Start)
     assert not other.asked
 
 
+@pytest.mark.parametrize(
+    "first", [Reply(b"", 429, {"Retry-After": "0.05"}), Reply(b'{"jsonrpc":"2.'), Reply(b"", 502)]
+)
+def test_chain_id_is_asked_for_again_when_the_only_node_stumbles(
+    scripted: Start, first: Reply
+) -> None:
+    """An operator's command has no loop of its own: one bad answer must not end it."""
+    replies = iter([first])
+    node = scripted(lambda asked: next(replies, Reply(answer(asked, hex(NETWORK.chain_id)))))
+    with closing(ChainReader([node.url])) as reader:
+        reader.require_network(NETWORK)
+    assert len(node.asked) == 2
+
+
+def test_chain_id_is_asked_for_once_when_the_caller_repeats_the_question(
+    scripted: Start,
+) -> None:
+    node = scripted(always(Reply(b"", 502)))
+    with closing(ChainReader([node.url])) as reader:
+        with pytest.raises(RpcUnavailable, match="502"):
+            reader.require_network(NETWORK, tries=1)
+        assert len(node.asked) == 1
+        with pytest.raises(RpcUnavailable, match="502"):
+            reader.require_network(NETWORK)
+    assert len(node.asked) == 1 + CHAIN_ID_TRIES
+
+
+def test_chain_id_is_not_waited_for_when_every_node_asks_for_a_long_rest(scripted: Start) -> None:
+    node = scripted(always(Reply(b"", 429, {"Retry-After": "3600"})))
+    with (
+        closing(ChainReader([node.url])) as reader,
+        pytest.raises(RpcUnavailable, match="too much"),
+    ):
+        reader.require_network(NETWORK)
+    assert len(node.asked) == 1
+
+
 class Watcher:
     def __init__(self) -> None:
         self.charges: list[tuple[str, str]] = []
@@ -111,11 +150,21 @@ def test_charged_node_is_asked_last_until_its_charge_is_old(scripted: Start) -> 
         assert ask() == b'"0x2"'
         assert nodes.charges == {liar.url: {"root": 1}, honest.url: {}}
         assert watcher.charges == [(liar.url, "root")]
+        assert nodes.answered.name == honest.url
         nodes.charge(honest.url, "digest")
         nodes.charge(honest.url, "digest")
         now[0] = CHARGED_S + 1
         assert ask() == b'"0x1"'
         assert nodes.other_than(liar.url) == 1
+
+
+def test_each_has_its_turn_when_all_are_charged(scripted: Start) -> None:
+    first, second = scripted(says(1)), scripted(says(2))
+    with closing(ChainReader([first.url, second.url])) as reader:
+        for number, node in ((1, first), (2, second), (1, first), (2, second)):
+            assert reader.chain_id() == number
+            assert reader.provider == node.url
+            reader.charge(node.url, "root")
 
 
 def test_second_names_another_provider_where_there_is_one(scripted: Start) -> None:

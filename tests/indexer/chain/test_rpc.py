@@ -11,7 +11,6 @@ import pytest
 from typing_extensions import override
 
 from indexer.chain.networks import network_by_name
-from indexer.chain.node import public_url
 from indexer.chain.rpc import ChainReader, check_chain_id
 from indexer.chain.types import BlockHash, BlockNumber, TxHash, address_from_hex
 from indexer.errors import ConfigurationError, RpcError, RpcUnavailable
@@ -271,11 +270,6 @@ def test_check_chain_id_needs_one_answer_when_some_nodes_are_down(
 def test_reader_refuses_when_there_is_no_url() -> None:
     with pytest.raises(ConfigurationError, match="LASTRO_RPC_URLS"):
         ChainReader([])
-
-
-def test_public_url_hides_user_path_and_query() -> None:
-    assert public_url("https://u:p@rpc.example:8545/v2/key?k=1") == "https://rpc.example:8545"
-    assert public_url("https://rpc.example/v2/key") == "https://rpc.example"
 
 
 def test_send_raw_is_refused_when_the_bytes_are_no_transaction(reader: ChainReader) -> None:
