@@ -36,6 +36,8 @@ EVENTS = 200_000
 FLAT_EVENTS = (50_000, 500_000)
 LATENCY_S = 0.08
 TIP_BLOCKS = 100
+TIP_EVENTS = 2_000
+"""Before the tip: little, so that an indexer which has caught up is measured."""
 RUNS = 3
 SPARSE_BLOCKS = 8
 SPARSE_BLOCKS_BETWEEN = 499
@@ -60,6 +62,7 @@ def measure(plan: Plan, progress: Progress) -> dict[str, Any]:
         with _chain(Shape(plan.events), progress) as chain:
             figures |= _speeds(base, chain, plan.runs, progress)
             figures |= _distant(base, chain)
+        with _chain(Shape(TIP_EVENTS), progress) as chain:
             figures |= _tip(base, chain)
         if not plan.quick:
             with _chain(Shape(SPARSE_BLOCKS * 40, SPARSE_BLOCKS_BETWEEN), progress) as chain:

@@ -1,7 +1,7 @@
 """How long after a block is mined its facts are committed with proof, by a real indexer process.
 
-It follows the chain that the benchmark built; what is left to do of its history when the head is
-reached (details that events do not carry) goes on between the blocks.
+It follows a chain whose history is short: what is left to do of a long one when the head is reached
+(proofs, details that events do not carry) goes on between the blocks and holds each up by a slice.
 """
 
 import os

@@ -38,7 +38,7 @@ EXIT_REFUSED = 2
 """A setting is wrong or a promise is broken: starting again alone will not help."""
 
 REASON_CHARS_MAX = 500
-DETAILS_PER_SLICE = 10
+DETAILS_PER_SLICE = 3
 """Facts of each kind whose details are looked for before the head is looked at again."""
 
 log = structlog.get_logger()
