@@ -131,12 +131,11 @@ class Supervisor:
         for child in reversed(self._children):
             if child.process.poll() is None:
                 child.process.send_signal(child.program.stop_signal)
-                try:
-                    child.process.wait(STOP_TIMEOUT_S)
-                except subprocess.TimeoutExpired:
+                if not _exits(child.process.pid, STOP_TIMEOUT_S):
                     self._report(child.program.name, f"did not stop in {STOP_TIMEOUT_S} s: killed")
                     child.process.kill()
-                    child.process.wait()
+                    _exits(child.process.pid, STOP_TIMEOUT_S)
+                child.process.poll()
             _end_group(child.process.pid)
         self._children.clear()
         self._state_file.unlink(missing_ok=True)
@@ -238,6 +237,23 @@ def _die_with_parent(stop_signal: signal.Signals) -> list[str]:
     """Prefix that has the kernel stop the child when the supervisor dies, where it is offered."""
     setpriv = shutil.which("setpriv")
     return [] if setpriv is None else [setpriv, "--pdeathsig", stop_signal.name.removeprefix("SIG")]
+
+
+def _exits(pid: int, timeout_s: float) -> bool:
+    """Wait until a child has exited; False when it has not in time.
+
+    Not ``Popen.wait``: a signal that ended the run may have struck while ``Popen.poll`` held its
+    lock, and nobody would ever release it.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return True
+        except ChildProcessError:  # somebody has seen it exit
+            return True
+        time.sleep(_POLL_S)
+    return False
 
 
 def _end_group(group: int) -> None:

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -149,3 +150,17 @@ def _has_ended(pid: int) -> bool:
 def _is_zombie(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status")
     return not status.exists() or "State:\tZ" in status.read_text()
+
+
+def test_stop_ends_when_a_signal_struck_while_a_child_was_polled(tmp_path: Path) -> None:
+    """The exception that a signal raises can leave ``Popen``'s own lock taken for good."""
+    supervisor = Supervisor(tmp_path)
+    supervisor.start(Program("sleeper", ("sleep", "600"), {"PATH": os.environ["PATH"]}))
+    (child,) = supervisor._children
+    child.process._waitpid_lock.acquire()  # type: ignore[attr-defined]
+    stopping = threading.Thread(target=supervisor.stop)
+    stopping.start()
+    stopping.join(10)
+    assert not stopping.is_alive()
+    child.process._waitpid_lock.release()  # type: ignore[attr-defined]
+    assert child.process.wait(1) == -signal.SIGTERM
