@@ -9,10 +9,17 @@ from sqlalchemy.schema import SchemaItem
 import indexer.projection_tables
 import indexer.tables
 import offchain.tables
+import settlement.record_tables
 import settlement.tables
 from indexer.db.base import SCHEMAS, metadata
 
-_OWNED = (indexer.tables, indexer.projection_tables, settlement.tables, offchain.tables)
+_OWNED = (
+    indexer.tables,
+    indexer.projection_tables,
+    settlement.tables,
+    settlement.record_tables,
+    offchain.tables,
+)
 
 
 def _include(item: SchemaItem, _name: str | None, kind: str, *_rest: object) -> bool:

@@ -163,7 +163,16 @@ def move(connection: Connection, moves: Mapping[UUID, tuple[RequestState, Move]]
         moved += connection.execute(
             update(requests)
             .where(requests.c.request_id.in_(ids), requests.c.state == before)
-            .values(state=after.state, reason=after.reason, state_since=func.now())
+            .values(
+                state=after.state,
+                reason=after.reason,
+                state_since=func.now(),
+                **(
+                    {}
+                    if after.block is None
+                    else {"settled_block": after.block, "settled_at": func.now()}
+                ),
+            )
         ).rowcount
         level = log.warning if after.state in ("blocked", "quarantined") else log.info
         level("requests_moved", before=before, after=after.state, count=len(ids), why=after.reason)

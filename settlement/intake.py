@@ -69,6 +69,7 @@ def request_settlement(  # noqa: PLR0913 - the whole door between two packages, 
     token: Address,
     amount_base_units: TokenAmount,
     captured_at: datetime,
+    gateway: str | None = None,
 ) -> Accepted | Duplicate | Conflict:
     """Ask for a captured payment to be confirmed on-chain, once and for ever.
 
@@ -84,6 +85,7 @@ def request_settlement(  # noqa: PLR0913 - the whole door between two packages, 
         token: The token the treasury's campaign settles in.
         amount_base_units: Token base units, above zero.
         captured_at: When the gateway took the money; orders settlement, is not compared.
+        gateway: Which gateway took it, so that operators can stop one; is not compared.
     """
     home = _home(connection, chain_id, treasury)
     if home is None:
@@ -104,7 +106,8 @@ def request_settlement(  # noqa: PLR0913 - the whole door between two packages, 
         "token": token,
         "amount_base_units": amount_base_units,
     }
-    if _insert(connection, requests, {**terms, "captured_at": captured_at}):
+    extras = {"root_id": request_id, "gateway": gateway, "captured_at": captured_at}
+    if _insert(connection, requests, {**terms, **extras}):
         return Accepted(payment_id)
     known = _rows(
         connection,

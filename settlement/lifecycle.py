@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from indexer.chain.types import Address
+from indexer.chain.types import Address, BlockNumber
 from indexer.queries import CampaignFact, PaymentFact, TreasuryFact
 from settlement.types import (
     CONFIRMING,
@@ -38,6 +38,8 @@ class Move:
 
     state: RequestState
     reason: str | None = None
+    block: BlockNumber | None = None
+    """``settled``: the block of the confirmation."""
 
 
 def observed(request: DueRequest, fact: PaymentFact | None) -> Move | None:
@@ -52,7 +54,8 @@ def observed(request: DueRequest, fact: PaymentFact | None) -> Move | None:
     elif _contradicts(request, fact):
         move = Move("quarantined", "on-chain under other terms")
     elif fact.state == "confirmed":
-        move = Move("settled" if fact.is_final and fact.is_proven else "included")
+        is_settled = fact.is_final and fact.is_proven
+        move = Move("settled", block=fact.confirmed_block) if is_settled else Move("included")
     elif fact.state == "created":
         move = _only_created(request)
     else:

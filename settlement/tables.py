@@ -41,7 +41,8 @@ campaigns = Table(
     Column("request_id", Uuid, primary_key=True),  # the off-chain campaign's id
     Column("chain_id", BigInteger, nullable=False),
     Column("identifier_hash", HASH, nullable=False),
-    Column("creator", ADDRESS, nullable=False),
+    Column("creator", ADDRESS),  # null: a wallet is provisioned for creator_id first
+    Column("creator_id", Uuid),  # whose wallet, see wallets; null where the creator brings one
     Column("launch_at", UTC_TIME, nullable=False),
     Column("deadline_at", UTC_TIME, nullable=False),
     Column("goal_base_units", UINT256, nullable=False),
@@ -64,17 +65,21 @@ campaigns = Table(
         name="state",
     ),
     CheckConstraint("state <> 'blocked' OR reason IS NOT NULL", name="blocked_has_reason"),
+    CheckConstraint("creator IS NOT NULL OR creator_id IS NOT NULL", name="has_creator"),
     schema=SCHEMA,
 )
 
-# A captured payment to settle. state: ready → batched → included → settled; exits: blocked,
-# quarantined, void, superseded. included → batched/ready is legal (a reorg).
+# A captured payment to settle. state: ready → batched → included → settled → refunded; exits: blocked,
+# quarantined, void, superseded. Moves back are legal where a reorg took the event away; even from
+# settled, when a finalized block changed. Every move is kept in moves, by a trigger.
 requests = Table(
     "requests",
     metadata,
     Column("request_id", Uuid, primary_key=True),
+    Column("root_id", Uuid, nullable=False),  # the caller's name; a later generation's is another
     Column("chain_id", BigInteger, nullable=False),
     Column("treasury", ADDRESS, nullable=False),
+    Column("gateway", Text),  # where it was captured; null where the caller did not say
     Column("pledge_id", Uuid, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("payment_id", HASH, nullable=False),
@@ -88,6 +93,8 @@ requests = Table(
     Column("reason", Text),
     Column("batch_id", Uuid),  # the newest batch it was sealed into; null once that was released
     Column("strikes", Integer, nullable=False, server_default="0"),  # failed transactions it was in
+    Column("settled_block", BigInteger),  # of the confirmation, once that was final
+    Column("settled_at", UTC_TIME),  # when that was seen
     Column("state_since", UTC_TIME, nullable=False, server_default=func.now()),
     Column("requested_at", UTC_TIME, nullable=False, server_default=func.now()),
     UniqueConstraint("chain_id", "treasury", "payment_id"),
@@ -100,16 +107,19 @@ requests = Table(
         postgresql_where=text("state NOT IN ('void','superseded')"),
     ),
     Index("ix_requests_payment", "payment_id"),
+    Index("ix_requests_root_id", "root_id", "generation"),
+    Index("ix_requests_settled_block", "chain_id", "settled_block"),
     Index("ix_requests_due", "chain_id", "state", "treasury"),
     CheckConstraint(
-        "state IN ('ready','batched','included','settled','blocked','quarantined','void',"
-        "'superseded')",
+        "state IN ('ready','batched','included','settled','refunded','blocked','quarantined',"
+        "'void','superseded')",
         name="state",
     ),
     CheckConstraint(
         "state NOT IN ('blocked','quarantined') OR reason IS NOT NULL", name="stop_has_reason"
     ),
     CheckConstraint("state <> 'batched' OR batch_id IS NOT NULL", name="batched_has_batch"),
+    CheckConstraint("state <> 'settled' OR settled_block IS NOT NULL", name="settled_has_block"),
     CheckConstraint("amount_base_units > 0", name="amount_positive"),
     schema=SCHEMA,
 )
@@ -128,8 +138,7 @@ signers = Table(
 )
 
 # What a transaction is to do; immutable once sealed, but for released_at: set when its nonce was
-# spent without effect in a finalized block, which lets its work be sealed again. kind:
-# create_campaign | create_treasury | fund | create_payments | confirm_payments | settle_payments.
+# spent without effect in a finalized block, which lets its work be sealed again. kind: BatchKind.
 batches = Table(
     "batches",
     metadata,
@@ -141,7 +150,9 @@ batches = Table(
     Column("calldata", LargeBinary, nullable=False),
     Column("gas_limit", BigInteger, nullable=False),
     Column("campaign_request_id", Uuid),
-    Column("amount_base_units", UINT256),  # fund: tokens moved
+    Column("action_id", Uuid),
+    Column("amount_base_units", UINT256),  # fund, transfer_tokens: tokens moved
+    Column("value_wei", UINT256, nullable=False, server_default="0"),  # top_up_gas: coins moved
     Column("sealed_at", UTC_TIME, nullable=False, server_default=func.now()),
     Column("released_at", UTC_TIME),
     # Nothing of a campaign is created twice: one batch of each kind that may still have effect.
@@ -152,10 +163,19 @@ batches = Table(
         unique=True,
         postgresql_where=text("campaign_request_id IS NOT NULL AND released_at IS NULL"),
     ),
+    # No action is carried out twice.
+    Index(
+        "uq_batches_action",
+        "action_id",
+        unique=True,
+        postgresql_where=text("action_id IS NOT NULL AND released_at IS NULL"),
+    ),
     Index("ix_batches_treasury", "chain_id", "treasury", "kind"),
+    Index("ix_batches_sealed_at", "chain_id", "sealed_at"),
     CheckConstraint(
         "kind IN ('create_campaign','create_treasury','fund','create_payments','confirm_payments',"
-        "'settle_payments')",
+        "'settle_payments','cancel_payment','refund_payment','disburse_fees','withdraw',"
+        "'transfer_tokens','top_up_gas')",
         name="kind",
     ),
     schema=SCHEMA,
@@ -204,7 +224,7 @@ nonce_slots = Table(
     Column("chain_id", BigInteger, nullable=False),
     Column("signer", ADDRESS, nullable=False),
     Column("nonce", BigInteger, nullable=False),
-    Column("batch_id", Uuid),  # null: the slot was given up to a no-op
+    Column("batch_id", Uuid),
     Column("state", Text, nullable=False, server_default="reserved"),
     Column("is_final", Boolean, nullable=False, server_default=text("false")),
     Column("mined_tx", HASH),
@@ -212,7 +232,9 @@ nonce_slots = Table(
     Column("mined_block_hash", HASH),
     Column("gas_used", BigInteger),
     Column("effective_gas_price_wei", UINT256),
-    Column("failure", Text),  # why it reverted, as far as can be told
+    Column("failure", Text),  # why it had no effect, as far as can be told
+    Column("mined_at", UTC_TIME),  # when the receipt was seen
+    Column("final_at", UTC_TIME),
     PrimaryKeyConstraint("chain_id", "signer", "nonce"),
     UniqueConstraint("batch_id"),
     ForeignKeyConstraint(["batch_id"], ["settlement.batches.id"]),
@@ -222,7 +244,8 @@ nonce_slots = Table(
     schema=SCHEMA,
 )
 
-# Every signed transaction, committed before any node sees it. intent precedes the first send.
+# Every signed transaction, committed before any node sees it. intent precedes the first send. A no-op
+# gives a nonce up whose batch no node takes; whichever of the two is mined decides.
 attempts = Table(
     "attempts",
     metadata,
@@ -231,6 +254,7 @@ attempts = Table(
     Column("signer", ADDRESS, nullable=False),
     Column("nonce", BigInteger, nullable=False),
     Column("sequence", Integer, nullable=False),
+    Column("is_noop", Boolean, nullable=False, server_default=text("false")),
     Column("raw", LargeBinary, nullable=False),
     Column("max_fee_per_gas_wei", UINT256, nullable=False),
     Column("max_priority_fee_per_gas_wei", UINT256, nullable=False),

@@ -15,7 +15,15 @@ BatchId = NewType("BatchId", UUID)
 Nonce = NewType("Nonce", int)
 
 RequestState = Literal[
-    "ready", "batched", "included", "settled", "blocked", "quarantined", "void", "superseded"
+    "ready",
+    "batched",
+    "included",
+    "settled",
+    "refunded",
+    "blocked",
+    "quarantined",
+    "void",
+    "superseded",
 ]
 CampaignState = Literal["requested", "campaign_pending", "treasury_pending", "live", "blocked"]
 BatchKind = Literal[
@@ -25,7 +33,15 @@ BatchKind = Literal[
     "create_payments",
     "confirm_payments",
     "settle_payments",
+    "cancel_payment",
+    "refund_payment",
+    "disburse_fees",
+    "withdraw",
+    "transfer_tokens",
+    "top_up_gas",
 ]
+ActionKind = Literal["refund", "withdraw", "disburse_fees", "transfer_tokens", "top_up_gas"]
+ActionState = Literal["requested", "sealed", "included", "done", "blocked", "quarantined", "void"]
 PaymentStep = Literal["create", "confirm", "settle"]
 """What is sent for a payment: ``settle`` creates and confirms it in one call."""
 SlotState = Literal["reserved", "signed", "mined_ok", "mined_failed", "foreign"]
