@@ -1,11 +1,12 @@
 """What a benchmark stands on: an embedded Postgres of its own, migrated databases in it."""
 
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,12 +14,35 @@ from migrations.run import migrate
 from stack.ports import free_port
 from stack.postgres import EmbeddedPostgres
 
+FAST_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""For what outlives the death of processes, but not of the machine."""
+_SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "4GB"}
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Ground:
     """A running server."""
 
     postgres: EmbeddedPostgres
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Server settings beside our own."""
+    _server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        self._server = subprocess.Popen(
+            self.postgres.command({**_SETTINGS, **self.options}),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not self.postgres.answers():
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop the server; whoever is connected loses the connection."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)
+            self._server.wait()
 
     def database(self) -> str:
         """A fresh, migrated database; its URL."""
@@ -30,23 +54,20 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
-    """Run an embedded Postgres, durable as in production, until the block ends."""
+def ground(options: Mapping[str, str] | None = None) -> Iterator[Ground]:
+    """Run an embedded Postgres until the block ends.
+
+    Args:
+        options: Server settings beside our own; none: it is durable, as in production.
+    """
     with tempfile.TemporaryDirectory(prefix="lastro-bench-") as home:
         directory = Path(home)
         directory.chmod(0o755)  # Postgres runs as another user
-        postgres = EmbeddedPostgres(directory, free_port())
-        postgres.initialize()
-        server = subprocess.Popen(
-            postgres.command({"shared_buffers": "256MB", "max_wal_size": "4GB"}),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        base = Ground(EmbeddedPostgres(directory, free_port()), options or {})
+        base.postgres.initialize()
         try:
-            while not postgres.answers():
-                time.sleep(0.05)
-            postgres.create_database()
-            yield Ground(postgres)
+            base.start()
+            base.postgres.create_database()
+            yield base
         finally:
-            server.terminate()
-            server.wait()
+            base.stop()

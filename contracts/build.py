@@ -36,6 +36,7 @@ TARGETS = {
     "CampaignInfoFactory": "contracts/CampaignInfoFactory.sol",
     "CryptoPayments": "contracts/libraries/CryptoPayments.sol",
     "ERC1967Proxy": "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol",
+    "ForwardingAdapter": "contracts/mocks/ForwardingAdapter.sol",
     "GlobalParams": "contracts/GlobalParams.sol",
     "HostileBuyer": "contracts/mocks/HostileBuyer.sol",
     "HookedToken": "contracts/mocks/HookedToken.sol",

@@ -4,19 +4,15 @@ They say what the database says, not what the process hopes. Unready means that 
 elsewhere for what is new; what was indexed is served in every case, and stays true.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
-from typing_extensions import override
 
 from indexer.chain.networks import Network, network_by_name
-from indexer.errors import ConfigurationError
+from indexer.endpoints import LIVE, POSTGRES_SILENT, Answer, Report, answering, told
 from indexer.lag import (
     BACKFILL_BLOCKS_MIN,
     LAG_BLOCKS_MAX,
@@ -28,12 +24,8 @@ from indexer.metrics import CONTENT_TYPE, IndexerMetrics
 from indexer.notices import Notices
 from indexer.status import Status, as_json, read_status
 
-HOST = "127.0.0.1"
 TRUTH_SCORE_MIN = 0.9
 """Of a provider: below it, something it said was wrong of late (``indexer.providers``)."""
-
-Report = tuple[HTTPStatus, dict[str, object]]
-_JSON = "application/json"
 
 
 def readiness(status: Status | None, notices: Notices | None = None) -> Report:
@@ -135,61 +127,15 @@ def serving(
     Raises:
         ConfigurationError: Nobody can listen there.
     """
-    if port == 0:
-        yield
-        return
     shown = metrics or IndexerMetrics(engine, network)
-
-    class Endpoints(BaseHTTPRequestHandler):
-        """Answers from the database, each request anew."""
-
-        def do_GET(self) -> None:
-            """Answer the four; anything else is not found."""
-            if self.path == "/livez":
-                self._answer_json(HTTPStatus.OK, {"live": True})
-            elif self.path == "/readyz":
-                self._answer_json(*_read_readiness(engine, network, notices))
-            elif self.path == "/status":
-                self._answer_json(*_read_status(engine, network, notices))
-            elif self.path == "/metrics":
-                self._answer(HTTPStatus.OK, shown.render(), CONTENT_TYPE)
-            else:
-                reason = "try /livez, /readyz, /status or /metrics"
-                self._answer_json(HTTPStatus.NOT_FOUND, {"reason": reason})
-
-        def _answer_json(self, status: HTTPStatus, body: dict[str, object]) -> None:
-            self._answer(status, json.dumps(body).encode(), _JSON)
-
-        def _answer(self, status: HTTPStatus, payload: bytes, content_type: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Probes are not worth a line each."""
-
-    server = _listening(port, Endpoints)
-    thread = Thread(target=server.serve_forever, args=(0.1,), daemon=True)
-    thread.start()
-    try:
+    pages = {
+        "/livez": lambda: LIVE,
+        "/readyz": lambda: told(*_read_readiness(engine, network, notices)),
+        "/status": lambda: told(*_read_status(engine, network, notices)),
+        "/metrics": lambda: Answer(HTTPStatus.OK, shown.render(), CONTENT_TYPE),
+    }
+    with answering(pages, port=port, setting="LASTRO_INDEXER_PORT"):
         yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def _listening(port: int, endpoints: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
-    try:
-        return ThreadingHTTPServer((HOST, port), endpoints)
-    except OSError as error:
-        raise ConfigurationError(
-            f"nobody can listen on port {port} of {HOST} ({error.strerror}): choose another "
-            "LASTRO_INDEXER_PORT, or stop who has it"
-        ) from error
 
 
 def _read_readiness(engine: Engine, network: Network, notices: Notices | None) -> Report:
@@ -197,7 +143,7 @@ def _read_readiness(engine: Engine, network: Network, notices: Notices | None) -
         with engine.connect() as connection:
             return readiness(read_status(connection, network), notices)
     except OperationalError:
-        return _SILENT
+        return POSTGRES_SILENT
 
 
 def _read_status(engine: Engine, network: Network, notices: Notices | None) -> Report:
@@ -206,13 +152,7 @@ def _read_status(engine: Engine, network: Network, notices: Notices | None) -> R
         with engine.connect() as connection:
             status = read_status(connection, network)
     except OperationalError:
-        return _SILENT
+        return POSTGRES_SILENT
     _, judged = readiness(status, notices)
     shown = {key: judged[key] for key in ("ready", "reason", "warnings")}
     return HTTPStatus.OK, shown if status is None else shown | as_json(status)
-
-
-_SILENT: Report = (
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    {"ready": False, "reason": "Postgres does not answer"},
-)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     and_,
     any_,
+    func,
     literal,
     select,
 )
@@ -34,7 +35,7 @@ from indexer.chain.types import (
     TxHash,
     bytes_from_hex,
 )
-from indexer.db.columns import HASH
+from indexer.db.columns import ADDRESS, HASH
 from indexer.decode import decode_log
 from indexer.projection_tables import campaigns, transactions, treasuries
 from indexer.tables import blocks, marks
@@ -222,15 +223,32 @@ def payments_by_id(
     payment_ids: Sequence[PaymentId],
 ) -> dict[PaymentId, PaymentFact]:
     """The payments of a treasury among ``payment_ids`` that are indexed; others are absent."""
-    wanted = literal(list(payment_ids), ARRAY(HASH))
+    names = [(treasury, payment_id) for payment_id in payment_ids]
+    found = payments_named(connection, chain_id=chain_id, names=names)
+    return {payment_id: fact for (_, payment_id), fact in found.items()}
+
+
+def payments_named(
+    connection: Connection, *, chain_id: ChainId, names: Sequence[tuple[Address, PaymentId]]
+) -> dict[tuple[Address, PaymentId], PaymentFact]:
+    """The payments of these treasuries and ids that are indexed; others are absent."""
+    if not names:
+        return {}
+    wanted = func.unnest(
+        literal([treasury for treasury, _ in names], ARRAY(ADDRESS)),
+        literal([payment_id for _, payment_id in names], ARRAY(HASH)),
+    ).table_valued("treasury", "payment_id", name="wanted").render_derived()
     rows = connection.execute(
-        select(payments, _is_final(payments, payments.c.confirmed_block)).where(
-            payments.c.chain_id == chain_id,
-            payments.c.treasury == treasury,
-            payments.c.payment_id == any_(wanted),
+        select(payments, _is_final(payments, payments.c.confirmed_block)).join(
+            wanted,
+            and_(
+                payments.c.chain_id == chain_id,
+                payments.c.treasury == wanted.c.treasury,
+                payments.c.payment_id == wanted.c.payment_id,
+            ),
         )
     )
-    return {row.payment_id: _payment(row) for row in rows}
+    return {(row.treasury, row.payment_id): _payment(row) for row in rows}
 
 
 def events_of_transaction(

@@ -9,6 +9,7 @@ from sqlalchemy.schema import SchemaItem
 import indexer.projection_tables
 import indexer.tables
 import offchain.tables
+import settlement.audit.tables
 import settlement.record_tables
 import settlement.tables
 from indexer.db.base import SCHEMAS, metadata
@@ -18,6 +19,7 @@ _OWNED = (
     indexer.projection_tables,
     settlement.tables,
     settlement.record_tables,
+    settlement.audit.tables,
     offchain.tables,
 )
 

@@ -120,8 +120,6 @@ def _request(connection: Connection, row: RowMapping, chains: Chains) -> str | N
     token = chains.token(row["chain_id"], row["currency"])
     if token is None:
         return f"no token stands for {row['currency']} on this chain"
-    if row["creator_wallet"] is None:
-        return "a campaign that settles on-chain needs its creator's wallet"
     answer = request_campaign(
         connection,
         request_id=row["id"],
@@ -134,5 +132,7 @@ def _request(connection: Connection, row: RowMapping, chains: Chains) -> str | N
         currency=row["currency"].upper(),
         title=row["title"],
         treasury_kind=row["treasury_kind"],
+        # One wallet a campaign: the registry knows its creator by a display name only.
+        creator_id=row["id"] if row["creator_wallet"] is None else None,
     )
     return answer.reason if isinstance(answer, CampaignConflict) else None

@@ -36,6 +36,8 @@ class Chains:
     """The chains on which campaigns may settle, with what stands for each currency there."""
 
     deployments: Mapping[ChainId, Deployment]
+    keeps_wallets: bool = False
+    """Whether settlement makes a wallet for a creator who brings none."""
 
     def token(self, chain_id: ChainId, currency: str) -> Token | None:
         """The token of a currency on a chain; None when the chain or the token is not served."""
@@ -62,14 +64,17 @@ class Services:
         self.engine.dispose()
 
 
-def load_chains(networks: Iterable[Network], deployments_dir: Path) -> Chains:
+def load_chains(
+    networks: Iterable[Network], deployments_dir: Path, *, keeps_wallets: bool
+) -> Chains:
     """Read the deployment record of every served network.
 
     Raises:
         ConfigurationError: A record is missing or wrong.
     """
     return Chains(
-        {network.chain_id: load_deployment(deployments_dir, network) for network in networks}
+        {network.chain_id: load_deployment(deployments_dir, network) for network in networks},
+        keeps_wallets=keeps_wallets,
     )
 
 
@@ -91,5 +96,7 @@ def open_services(
     return Services(
         engine=open_engine(settings.database_url_text, role=ROLES["offchain"], pool_size=pool_size),
         gateways={CROWDSPLIT: crowdsplit},
-        chains=load_chains(settings.networks, settings.deployments_dir),
+        chains=load_chains(
+            settings.networks, settings.deployments_dir, keeps_wallets=settings.keeps_wallets
+        ),
     )

@@ -38,6 +38,12 @@ class GatewaySettings(QueueSettings):
     crowdsplit_client_secret: SecretStr = Field(
         description="Merchant client secret.", validation_alias="CROWDSPLIT_CLIENT_SECRET"
     )
+    keeps_wallets: bool = Field(
+        default=False,
+        description="Creators may come without a wallet: settlement has one made for them "
+        "(LASTRO_REMOTE_SIGNER_URL there).",
+        validation_alias="LASTRO_KEEPS_WALLETS",
+    )
     gateway_timeout_s: float = Field(
         10,
         gt=0,

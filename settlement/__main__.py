@@ -13,7 +13,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from indexer.chain.deployments import load_deployment
+from indexer.chain.deployments import Deployment, load_deployment
 from indexer.chain.rpc import ChainReader, check_chain_id
 from indexer.chain.types import to_checksum
 from indexer.db.base import ROLES
@@ -21,9 +21,15 @@ from indexer.db.session import open_engine
 from indexer.errors import ConfigurationError, InvariantError, RpcError, RpcUnavailable
 from indexer.telemetry import configure_logging
 from settlement.lane import Lane, Policy
-from settlement.runner import Runner, longest_payment_life
+from settlement.loop import run
+from settlement.payment_life import longest_payment_life
+from settlement.reporting.health import serving
+from settlement.reporting.metrics import SettlementMetrics
+from settlement.routes import DIRECT, CallRoute, ThroughAdapter
 from settlement.settings import SettlementSettings
-from settlement.signer import KeystoreSigner
+from settlement.signer import SignerUnavailable
+from settlement.signers.book import SignerBook
+from settlement.upkeep import Upkeep
 
 log = structlog.get_logger()
 
@@ -48,18 +54,25 @@ def main() -> int:
         return _refuse(str(fault))
     if lane is None:
         return 0
+    metrics = SettlementMetrics(
+        lane.engine, lane.network, lane.sender, gas_budget_wei=lane.policy.gas_budget_wei
+    )
     try:
-        return _work(lane, stop, poll_interval_s=settings.poll_interval_s)
+        with serving(lane.engine, lane.network, lane.sender, port=settings.port, metrics=metrics):
+            return _work(
+                lane, stop, poll_interval_s=settings.poll_interval_s, upkeep=Upkeep(metrics)
+            )
+    except ConfigurationError as fault:  # nobody can listen on that port
+        return _refuse(str(fault))
     finally:
-        lane.reader.close()
-        lane.engine.dispose()
+        lane.close()
 
 
-def _work(lane: Lane, stop: Event, *, poll_interval_s: float) -> int:
+def _work(lane: Lane, stop: Event, *, poll_interval_s: float, upkeep: Upkeep) -> int:
     """Work the lane until told to stop, waiting while Postgres is away; returns the exit code."""
     while not stop.is_set():
         try:
-            Runner(lane).run(stop, poll_interval_s=poll_interval_s)
+            run(lane, stop, poll_interval_s=poll_interval_s, upkeep=upkeep)
         except (OperationalError, InterfaceError) as trouble:
             log.warning("postgres_unavailable", error=str(trouble))
         except ConfigurationError as fault:
@@ -81,33 +94,61 @@ def _refuse(fault: str) -> int:
 def _open_lane(settings: SettlementSettings, stop: Event) -> Lane | None:
     """Open everything the lane needs; None when stopped while waiting for a node."""
     deployment = load_deployment(settings.deployments_dir, settings.network)
-    signer = KeystoreSigner.open(settings.signer_keystore, settings.signer_password_file)
-    if signer.address != deployment.platform.admin:
-        raise ConfigurationError(
-            f"the keystore holds {to_checksum(signer.address)}, but the platform's admin on "
-            f"{deployment.network} is {to_checksum(deployment.platform.admin)}: check "
-            "LASTRO_SIGNER_KEYSTORE"
-        )
+    book: SignerBook | None = None
     reader = ChainReader(settings.rpc_urls, calls_per_s=settings.rpc_calls_per_s)
     while not stop.is_set():
         try:
+            book = book or _open_signers(settings, deployment)
             check_chain_id(reader, settings.network)
             life = longest_payment_life(reader, deployment, settings.payment_expiration)
         except RpcUnavailable as trouble:
             log.warning("node_unavailable", error=str(trouble))
-            stop.wait(RESTART_WAIT_S)
-            continue
+        except SignerUnavailable as trouble:
+            log.warning("signer_unavailable", error=str(trouble))
         except RpcError as refusal:
             raise ConfigurationError(f"{refusal}: check LASTRO_RPC_URLS") from refusal
-        return Lane(
-            engine=open_engine(settings.database_url_text, role=ROLES["settlement"]),
-            reader=reader,
-            signer=signer,
-            network=settings.network,
-            deployment=deployment,
-            policy=Policy.of(settings, payment_life=life),
-        )
+        else:
+            return Lane(
+                engine=open_engine(settings.database_url_text, role=ROLES["settlement"]),
+                reader=reader,
+                signer=book.platform,
+                book=book,
+                route=_route(settings, deployment),
+                network=settings.network,
+                deployment=deployment,
+                policy=Policy.of(settings, payment_life=life),
+            )
+        stop.wait(RESTART_WAIT_S)
     return None
+
+
+def _route(settings: SettlementSettings, deployment: Deployment) -> CallRoute:
+    """How treasuries are called.
+
+    Raises:
+        ConfigurationError: Through an adapter that the record does not name.
+    """
+    if not settings.through_adapter:
+        return DIRECT
+    if deployment.adapter is None:
+        raise ConfigurationError(
+            f"the deployment record of {deployment.network} names no adapter: add it, or unset "
+            "LASTRO_SETTLEMENT_THROUGH_ADAPTER"
+        )
+    return ThroughAdapter(deployment.adapter)
+
+
+def _open_signers(settings: SettlementSettings, deployment: Deployment) -> SignerBook:
+    """Open the signers, and make sure that the platform's is the one the protocol knows."""
+    book = SignerBook.open(settings)
+    if book.platform.address != deployment.platform.admin:
+        book.close()
+        raise ConfigurationError(
+            f"the signer is {to_checksum(book.platform.address)}, but the platform's admin on "
+            f"{deployment.network} is {to_checksum(deployment.platform.admin)}: check "
+            f"{settings.signer_variable}"
+        )
+    return book
 
 
 if __name__ == "__main__":

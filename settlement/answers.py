@@ -44,6 +44,7 @@ _WORDS: tuple[tuple[Answer, tuple[str, ...]], ...] = (
             "exceeds block gas limit",
             "exceeds transaction gas limit",
             "tx gas cap",
+            "gas limit too high",
             "oversized data",
             "invalid sender",
             "invalid chain id",

@@ -1,9 +1,13 @@
-"""How many payments one transaction carries. Pure."""
+"""How many payments one transaction, one batch request and one run of a campaign carry. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+BATCH_PAYMENTS_MAX = 5_000
+"""Payments of a campaign that are planned at once and cut into transactions."""
+RUN_BATCHES_MAX = 50
+"""Such batches in one run of a campaign; then others have their turn."""
 GAS_MARGIN_PERCENT = 20
 """Gas limit above the estimate: state may change between estimate and block."""
 BLOCK_SHARE_PERCENT = 40

@@ -29,6 +29,10 @@ CREATE_PAYMENTS_SIGNATURE = (
 )
 CONFIRM_PAYMENTS_SIGNATURE = "confirmPaymentBatch(bytes32[],address[])"
 SETTLE_PAYMENTS_SIGNATURE = "settleBatch(address,(bytes32,bytes32,bytes32,address,uint256)[])"
+CANCEL_PAYMENT_SIGNATURE = "cancelPayment(bytes32)"
+CLAIM_REFUND_SIGNATURE = "claimRefund(bytes32,address)"
+WITHDRAW_SIGNATURE = "withdraw()"
+DISBURSE_FEES_SIGNATURE = "disburseFees()"
 TRANSFER_SIGNATURE = "transfer(address,uint256)"
 BALANCE_OF_SIGNATURE = "balanceOf(address)"
 GET_FROM_REGISTRY_SIGNATURE = "getFromRegistry(bytes32)"
@@ -132,6 +136,26 @@ def settle_payments(requests: Sequence[DueRequest]) -> bytes:
     return _call(SETTLE_PAYMENTS_SIGNATURE, token, settlements)
 
 
+def cancel_payment(payment_id: PaymentId) -> bytes:
+    """``cancelPayment`` of one that is not confirmed."""
+    return _call(CANCEL_PAYMENT_SIGNATURE, payment_id)
+
+
+def claim_refund(payment_id: PaymentId, recipient: Address) -> bytes:
+    """``claimRefund`` of a confirmed payment without receipt, its tokens to ``recipient``."""
+    return _call(CLAIM_REFUND_SIGNATURE, payment_id, recipient)
+
+
+def withdraw() -> bytes:
+    """``withdraw``: all that is available, less fees, to the campaign's owner."""
+    return _call(WITHDRAW_SIGNATURE)
+
+
+def disburse_fees() -> bytes:
+    """``disburseFees``: what was set aside, to the protocol's and the platform's admins."""
+    return _call(DISBURSE_FEES_SIGNATURE)
+
+
 def transfer(recipient: Address, amount: TokenAmount) -> bytes:
     """ERC-20 ``transfer``."""
     return _call(TRANSFER_SIGNATURE, recipient, amount)
@@ -187,6 +211,8 @@ def _call(signature: str, *arguments: object) -> bytes:
 def _types(signature: str) -> list[str]:
     """Split ``name(a,(b,c)[],d)`` into its top-level argument types."""
     inside = signature[signature.index("(") + 1 : -1]
+    if not inside:
+        return []
     types, depth, start = [], 0, 0
     for position, sign in enumerate(inside):
         depth += (sign == "(") - (sign == ")")

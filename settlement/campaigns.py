@@ -18,15 +18,17 @@ from indexer.errors import ConfigurationError
 from indexer.queries import campaign_by_identifier, treasury_of_campaign
 from settlement import calldata
 from settlement.batching import gas_limit
+from settlement.head import Head
 from settlement.lane import Lane
 from settlement.lifecycle import RETRY_AFTER, TREASURY, CampaignStep, CampaignView, campaign_step
 from settlement.nonces import Plan
-from settlement.payments import Head
 from settlement.preflight import estimate
 from settlement.reverts import Revert
 from settlement.sealing import try_seal
+from settlement.signer import SignerRefused, SignerUnavailable
 from settlement.tables import AnyRow, attempts, batches, campaigns, nonce_slots
 from settlement.types import CREATE_CAMPAIGN, CREATE_TREASURY
+from settlement.wallets import ensure_wallet
 
 log = structlog.get_logger()
 
@@ -65,7 +67,37 @@ class _Terms:
     token: Address
 
 
+def _provision(lane: Lane, row: AnyRow) -> Address | None:
+    """The wallet of a campaign's creator, made at the wallet service if it is needed; stored.
+
+    None while there is none: the campaign waits, and all others go on.
+    """
+    provider = None if lane.book is None else lane.book.wallets
+    if provider is None:
+        reason = "its creator has no wallet, and no service keeps any: set LASTRO_REMOTE_SIGNER_URL"
+        _set_state(lane, row.request_id, "blocked", TREASURY + reason)
+        return None
+    try:
+        wallet = ensure_wallet(lane.engine, provider, owner_kind="creator", owner_id=row.creator_id)
+    except SignerUnavailable as trouble:
+        log.warning("wallet_postponed", request_id=str(row.request_id), error=str(trouble))
+        return None
+    except SignerRefused as refusal:
+        _set_state(lane, row.request_id, "blocked", f"{TREASURY}{refusal}")
+        return None
+    with lane.engine.begin() as connection:
+        connection.execute(
+            update(campaigns)
+            .where(campaigns.c.request_id == row.request_id, campaigns.c.creator.is_(None))
+            .values(creator=wallet.address)
+        )
+    return wallet.address
+
+
 def _advance(lane: Lane, head: Head, row: AnyRow) -> int:
+    creator = row.creator or _provision(lane, row)
+    if creator is None:
+        return 0
     try:
         terms = _Terms(
             lane.deployment.implementation_of(row.treasury_kind).id,
@@ -79,9 +111,9 @@ def _advance(lane: Lane, head: Head, row: AnyRow) -> int:
     _store(lane, row, step, terms)
     match step.send:
         case "create_campaign":
-            return _seal(lane, row, _creation(lane, head, row))
+            return _seal(lane, head, row, _creation(lane, head, row, creator))
         case "create_treasury" if step.campaign is not None:
-            return _seal(lane, row, _deployment(lane, row, step.campaign, terms))
+            return _seal(lane, head, row, _deployment(lane, row, step.campaign, terms))
         case _:
             return 0
 
@@ -131,11 +163,11 @@ def _view(connection: Connection, lane: Lane, row: AnyRow, terms: _Terms) -> Cam
     )
 
 
-def _creation(lane: Lane, head: Head, row: AnyRow) -> Plan:
+def _creation(lane: Lane, head: Head, row: AnyRow, creator: Address) -> Plan:
     """The plan of a campaign; its gas limit is still open."""
     data = calldata.create_campaign(
         calldata.CampaignTerms(
-            creator=row.creator,
+            creator=creator,
             identifier_hash=row.identifier_hash,
             platform_hash=lane.deployment.platform.hash,
             launch_at=max(row.launch_at, head.timestamp + LAUNCH_MARGIN),
@@ -167,7 +199,7 @@ def _deployment(lane: Lane, row: AnyRow, campaign: Address, terms: _Terms) -> Pl
     )
 
 
-def _seal(lane: Lane, row: AnyRow, plan: Plan) -> int:
+def _seal(lane: Lane, head: Head, row: AnyRow, plan: Plan) -> int:
     """Try the plan, then seal it; what the contracts refuse blocks the campaign for a while."""
     outcome = estimate(lane, plan.target, plan.calldata)
     if isinstance(outcome, Revert):
@@ -175,7 +207,7 @@ def _seal(lane: Lane, row: AnyRow, plan: Plan) -> int:
         if outcome.blame != "known":
             _set_state(lane, row.request_id, "blocked", TREASURY + outcome.reason)
         return 0
-    return int(try_seal(lane, replace(plan, gas_limit=gas_limit(outcome))))
+    return int(try_seal(lane, head, replace(plan, gas_limit=gas_limit(outcome))) == "sealed")
 
 
 def _store(lane: Lane, row: AnyRow, step: CampaignStep, terms: _Terms | None) -> None:

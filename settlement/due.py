@@ -1,7 +1,7 @@
 """Requests as the steps see them, and the moves the steps make."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,11 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 
 from indexer.chain.types import Address, ChainId
-from indexer.queries import PaymentFact, payments_by_id
+from indexer.queries import PaymentFact, payments_named
 from indexer.views import payments
 from settlement.kinds import kind_named
-from settlement.lifecycle import FUNDING, RETRY_AFTER, TREASURY, Move, next_step, observed
+from settlement.lifecycle import FUNDING, Move, next_step, observed
+from settlement.switches import Stops
 from settlement.tables import batches, campaigns, requests
 from settlement.types import CONFIRMING, DueRequest, PaymentStep, RequestState
 
@@ -37,13 +38,29 @@ class Group:
     """In order of urgency."""
 
 
+def ready_requests(
+    connection: Connection, chain_id: ChainId, *, stops: Stops, of_each_max: int
+) -> list[DueRequest]:
+    """Read what is ready and not stopped, oldest capture first, so many of each treasury."""
+    return open_requests(
+        connection,
+        chain_id,
+        requests.c.state == "ready",
+        stops.admits(),
+        of_each_max=of_each_max,
+    )
+
+
 def open_requests(
-    connection: Connection, chain_id: ChainId, *conditions: ColumnElement[bool]
+    connection: Connection,
+    chain_id: ChainId,
+    *conditions: ColumnElement[bool],
+    of_each_max: int = READ_MAX,
 ) -> list[DueRequest]:
     """Read the requests for which all conditions hold, oldest capture first.
 
-    At most ``READ_MAX`` of each treasury, so that none hides another's. Conditions may name columns
-    of ``requests`` and, where the newest batch may have effect, of ``batches``.
+    At most ``of_each_max`` of each treasury, so that none hides another's. Conditions may name
+    columns of ``requests`` and, where the newest batch may have effect, of ``batches``.
     """
     place = func.row_number().over(
         partition_by=requests.c.treasury,
@@ -55,9 +72,15 @@ def open_requests(
     ranked = found.subquery()
     rows = connection.execute(
         select(*(column for column in ranked.c if column.key != "place"))
-        .where(ranked.c.place <= READ_MAX)
+        .where(ranked.c.place <= of_each_max)
         .order_by(ranked.c.captured_at, ranked.c.request_id)
     )
+    return [DueRequest(**row) for row in rows.mappings()]
+
+
+def requests_where(connection: Connection, *conditions: ColumnElement[bool]) -> list[DueRequest]:
+    """Read the requests for which all conditions hold, at most ``READ_MAX``, in no order."""
+    rows = connection.execute(_due().where(*conditions).limit(READ_MAX))
     return [DueRequest(**row) for row in rows.mappings()]
 
 
@@ -95,14 +118,6 @@ def _due() -> Select[Any]:
     )
 
 
-def by_treasury(waiting: Iterable[DueRequest]) -> dict[Address, list[DueRequest]]:
-    """Group by treasury, keeping the order: one call reaches one treasury."""
-    grouped: dict[Address, list[DueRequest]] = defaultdict(list)
-    for request in waiting:
-        grouped[request.treasury].append(request)
-    return dict(grouped)
-
-
 def group_by_call(
     connection: Connection, chain_id: ChainId, waiting: Sequence[DueRequest], *, now: datetime
 ) -> list[Group]:
@@ -132,20 +147,16 @@ def facts_of(
     connection: Connection, chain_id: ChainId, waiting: Sequence[DueRequest]
 ) -> dict[UUID, PaymentFact]:
     """Read what is indexed of these requests' payments; those of which nothing is are absent."""
-    facts: dict[UUID, PaymentFact] = {}
-    for treasury, group in by_treasury(waiting).items():
-        found = payments_by_id(
-            connection,
-            chain_id=chain_id,
-            treasury=treasury,
-            payment_ids=[request.payment_id for request in group],
-        )
-        facts.update(
-            (request.request_id, found[request.payment_id])
-            for request in group
-            if request.payment_id in found
-        )
-    return facts
+    found = payments_named(
+        connection,
+        chain_id=chain_id,
+        names=[(request.treasury, request.payment_id) for request in waiting],
+    )
+    return {
+        request.request_id: found[request.treasury, request.payment_id]
+        for request in waiting
+        if (request.treasury, request.payment_id) in found
+    }
 
 
 def move(connection: Connection, moves: Mapping[UUID, tuple[RequestState, Move]]) -> int:
@@ -226,25 +237,12 @@ def _indexed() -> ColumnElement[bool]:
     )
 
 
-def retry_blocked(connection: Connection, chain_id: ChainId) -> int:
-    """Make requests ready again whose treasury refused everything a while ago."""
-    return connection.execute(
-        update(requests)
-        .where(
-            requests.c.chain_id == chain_id,
-            requests.c.state == "blocked",
-            requests.c.reason.startswith(TREASURY),
-            requests.c.state_since < func.now() - RETRY_AFTER,
-        )
-        .values(state="ready", reason=None, state_since=func.now())
-    ).rowcount
-
-
-def awaiting_funds(connection: Connection, chain_id: ChainId) -> list[DueRequest]:
-    """Requests that may lack tokens, and that no confirmation claims, oldest capture first."""
+def awaiting_funds(connection: Connection, chain_id: ChainId, *, stops: Stops) -> list[DueRequest]:
+    """Requests that may lack tokens, that nothing stops or claims, oldest capture first."""
     return open_requests(
         connection,
         chain_id,
+        stops.admits(),
         or_(
             requests.c.state == "ready",
             and_(requests.c.state == "blocked", requests.c.reason.startswith(FUNDING)),

@@ -11,6 +11,10 @@ REPLACEMENT_DENOMINATOR = 8
 """Nodes demand 10 % more on *both* fields (go-ethereum ``PriceBump``); 12.5 % clears rounding."""
 BASE_FEE_HEADROOM = 2
 """A base fee grows at most 12.5 % a block (EIP-1559): twice covers six full blocks."""
+BPS = 10_000
+MINOR_DIGITS = 2
+"""ISO 4217: BRL has centavos."""
+WEI_PER_COIN = 10**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +25,37 @@ class Fees:
     max_priority_fee_per_gas_wei: Wei
 
 
-def offer(
-    base_fee_wei: Wei, recent_tips_wei: Sequence[Wei], *, tip_floor_wei: Wei, cap_wei: Wei
-) -> Fees:
+def usual_tip(recent_tips_wei: Sequence[Wei], *, floor_wei: Wei) -> Wei:
+    """The middle one of the tips that recent blocks took, or what the network's nodes demand."""
+    return max([floor_wei, *([median_low(recent_tips_wei)] if recent_tips_wei else [])])
+
+
+def offer(base_fee_wei: Wei, tip_wei: Wei, *, cap_wei: Wei) -> Fees:
     """Choose the fees of a first attempt.
 
     Args:
         base_fee_wei: Base fee of the next block.
-        recent_tips_wei: Tips that recent blocks accepted; the middle one is offered.
-        tip_floor_wei: Tip below which the network's nodes refuse a transaction.
+        tip_wei: What is usual, at least what the network's nodes demand.
         cap_wei: Never offer more per gas than this, whatever the network asks.
     """
-    tip = max([tip_floor_wei, *([median_low(recent_tips_wei)] if recent_tips_wei else [])])
-    max_fee = min(base_fee_wei * BASE_FEE_HEADROOM + tip, cap_wei)
-    return Fees(Wei(max_fee), Wei(min(tip, max_fee)))
+    max_fee = min(base_fee_wei * BASE_FEE_HEADROOM + tip_wei, cap_wei)
+    return Fees(Wei(max_fee), Wei(min(tip_wei, max_fee)))
+
+
+@dataclass(frozen=True, slots=True)
+class WorthBound:
+    """The most that settling may cost, measured by what it settles."""
+
+    fee_bps_max: int
+    """Basis points of the value."""
+    coin_price_minor: int
+    """Price of one coin (10^18 wei) in minor units of the payments' currency."""
+
+    def is_worth(self, fee_wei: Wei, *, value_base_units: int, token_decimals: int) -> bool:
+        """Whether a fee is within the bound for this value; a unit of currency has two decimals."""
+        base_units_per_minor = int(10 ** (token_decimals - MINOR_DIGITS))
+        fee = fee_wei * self.coin_price_minor * BPS * base_units_per_minor
+        return fee <= self.fee_bps_max * value_base_units * WEI_PER_COIN
 
 
 def replacement(previous: Fees, current: Fees, *, cap_wei: Wei) -> Fees | None:

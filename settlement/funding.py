@@ -1,23 +1,15 @@
-"""Tokens reach a treasury before its payments are confirmed: the treasury checks, so do we.
-
-Tokens are not tagged to payments. A treasury's *headroom* is what was sent to it less what its
-sealed confirmations claim. Both sums are over what may still have effect, so headroom is never
-spent twice; refunds and withdrawals take tokens and claims alike, a sweep of surplus only tokens.
-"""
+"""Tokens reach a treasury before its payments are confirmed: the treasury checks, so do we."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, select
+from sqlalchemy import Connection, exists, func, select
 from sqlalchemy.sql import Select
 
 from indexer.chain.types import Address, BlockNumber, ChainId, TokenAmount
-from indexer.projection_tables import payment_lives
-from indexer.tables import token_transfers
-from indexer.views import surplus_sweeps
 from settlement.lifecycle import STRIKES_ALONE
-from settlement.tables import attempts, batch_items, batches, nonce_slots, requests
+from settlement.tables import batch_items, batches, nonce_slots, requests
 from settlement.types import CONFIRMING, FUND, BatchKind, DueRequest
 
 QUIET_BLOCKS = 10
@@ -65,73 +57,6 @@ def plan_funding(
     )
 
 
-def headroom(
-    connection: Connection,
-    *,
-    chain_id: ChainId,
-    treasury: Address,
-    token: Address,
-    mined_only: bool,
-) -> TokenAmount:
-    """Tokens of a treasury that no sealed confirmation claims; negative when over-claimed.
-
-    Args:
-        connection: Sees the lane's own rows; lock the signer first when the answer is spent.
-        chain_id: Chain of the treasury.
-        treasury: The treasury.
-        token: The token.
-        mined_only: Count only our transfers that were mined, not those on their way.
-    """
-    mined = [nonce_slots.c.state == "mined_ok"] if mined_only else []
-    sent = _sum(
-        connection,
-        select(func.sum(batches.c.amount_base_units))
-        .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
-        .where(_funds(chain_id, treasury, token), *mined),
-    )
-    claimed = _sum(
-        connection,
-        select(func.sum(requests.c.amount_base_units))
-        .join(batch_items, batch_items.c.request_id == requests.c.request_id)
-        .where(
-            requests.c.chain_id == chain_id,
-            requests.c.treasury == treasury,
-            requests.c.token == token,
-            batch_items.c.kind.in_(CONFIRMING),
-            batch_items.c.released_at.is_(None),
-        ),
-    )
-    given = _sum(
-        connection,
-        select(func.sum(token_transfers.c.amount)).where(
-            token_transfers.c.chain_id == chain_id,
-            token_transfers.c.recipient == treasury,
-            token_transfers.c.token == token,
-            # Our own are counted as batches, whichever key signed them.
-            ~exists().where(attempts.c.tx_hash == token_transfers.c.tx_hash),
-        ),
-    )
-    # A crypto payment brings its tokens and claims them in one transaction.
-    brought = _sum(
-        connection,
-        select(func.sum(payment_lives.c.amount)).where(
-            payment_lives.c.chain_id == chain_id,
-            payment_lives.c.treasury == treasury,
-            payment_lives.c.token == token,
-            payment_lives.c.is_crypto,
-        ),
-    )
-    swept = _sum(
-        connection,
-        select(func.sum(surplus_sweeps.c.amount)).where(
-            surplus_sweeps.c.chain_id == chain_id,
-            surplus_sweeps.c.treasury == treasury,
-            surplus_sweeps.c.token == token,
-        ),
-    )
-    return TokenAmount(sent - claimed + max(0, given - brought) - swept)
-
-
 def moving(
     connection: Connection, *, chain_id: ChainId, sender: Address, token: Address
 ) -> TokenAmount:
@@ -144,7 +69,7 @@ def moving(
             .where(
                 batches.c.chain_id == chain_id,
                 batches.c.kind == FUND,
-                batches.c.target == token,
+                batches.c.token == token,
                 nonce_slots.c.signer == sender,
                 nonce_slots.c.state.in_(("reserved", "signed")),
             ),
@@ -159,22 +84,33 @@ def is_under_way(
     return _any(connection, _unmined(chain_id, treasury, kind))
 
 
-def company_under_way(
-    connection: Connection,
-    *,
-    chain_id: ChainId,
-    treasury: Address,
-    kind: BatchKind,
-    failed_before: bool,
-) -> bool:
-    """As ``is_under_way``, for payments that failed before, or for all others, by themselves."""
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A batch that is sealed and not mined."""
+
+    treasury: Address
+    kind: BatchKind
+    of_failed: bool
+    """It carries a payment that failed before."""
+
+
+def under_way(connection: Connection, chain_id: ChainId) -> frozenset[UnderWay]:
+    """All that is sealed and not mined for the treasuries of a chain."""
     failed = exists().where(
         batch_items.c.batch_id == batches.c.id,
         batch_items.c.request_id == requests.c.request_id,
         requests.c.strikes >= STRIKES_ALONE,
     )
-    own = failed if failed_before else ~failed
-    return _any(connection, _unmined(chain_id, treasury, kind).where(own))
+    rows = connection.execute(
+        select(batches.c.treasury, batches.c.kind, failed)
+        .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
+        .where(
+            batches.c.chain_id == chain_id,
+            batches.c.treasury.is_not(None),
+            nonce_slots.c.state.in_(("reserved", "signed")),
+        )
+    )
+    return frozenset(UnderWay(*row) for row in rows)
 
 
 def is_quiet(
@@ -216,17 +152,6 @@ def _unmined(chain_id: ChainId, treasury: Address, kind: BatchKind) -> Select[UU
 
 def _any(connection: Connection, query: Select[UUID]) -> bool:
     return connection.execute(query.limit(1)).one_or_none() is not None
-
-
-def _funds(chain_id: ChainId, treasury: Address, token: Address) -> ColumnElement[bool]:
-    return and_(
-        batches.c.chain_id == chain_id,
-        batches.c.treasury == treasury,
-        batches.c.kind == FUND,
-        batches.c.target == token,
-        batches.c.released_at.is_(None),
-        nonce_slots.c.state.not_in(("mined_failed", "foreign")),
-    )
 
 
 def _sum(connection: Connection, query: Select[int | None]) -> int:

@@ -126,13 +126,14 @@ def request_campaign(  # noqa: PLR0913 - the whole door between two packages, ke
     request_id: UUID,
     chain_id: ChainId,
     identifier_hash: bytes,
-    creator: Address,
+    creator: Address | None,
     launch_at: datetime,
     deadline_at: datetime,
     goal_base_units: TokenAmount,
     currency: str,
     title: str,
     treasury_kind: str,
+    creator_id: UUID | None = None,
 ) -> CampaignAccepted | CampaignDuplicate | CampaignConflict:
     """Ask for a campaign and its treasury to be created on-chain.
 
@@ -141,14 +142,18 @@ def request_campaign(  # noqa: PLR0913 - the whole door between two packages, ke
         request_id: The caller's name of the campaign.
         chain_id: Chain to create it on.
         identifier_hash: The campaign's 32-byte name in CampaignInfoFactory.
-        creator: Owner of the campaign on-chain.
+        creator: Owner of the campaign on-chain; None to have a wallet kept for ``creator_id``.
         launch_at: Earliest launch; a past one becomes "now" on-chain.
         deadline_at: End of the campaign.
         goal_base_units: Goal in token base units.
         currency: ISO 4217 code, upper case.
         title: Shown as the name of the receipt collection, folded to plain ASCII.
         treasury_kind: A kind with a registered implementation, e.g. ``payment-treasury``.
+        creator_id: Who creates it, by an id that means nothing outside our database; their wallet
+            is made at the wallet service when it is first needed, and serves all their campaigns.
     """
+    if creator is None and creator_id is None:
+        return CampaignConflict("neither the creator's wallet nor the creator is named")
     terms: dict[str, Any] = {
         "request_id": request_id,
         "chain_id": chain_id,
@@ -160,6 +165,7 @@ def request_campaign(  # noqa: PLR0913 - the whole door between two packages, ke
         "currency": currency,
         "title": title,
         "treasury_kind": treasury_kind,
+        "creator_id": creator_id,
     }
     if deadline_at <= launch_at:
         return CampaignConflict("the deadline is not after the launch")
@@ -169,6 +175,8 @@ def request_campaign(  # noqa: PLR0913 - the whole door between two packages, ke
         campaigns.c.chain_id == chain_id, campaigns.c.identifier_hash == identifier_hash
     )
     known = _rows(connection, campaigns, or_(campaigns.c.request_id == request_id, same_name))
+    if creator is None:
+        del terms["creator"]  # it may have been provisioned since
     differing = _differing(known, terms)
     if differing is None:
         return CampaignDuplicate()

@@ -1,4 +1,4 @@
-"""The seam between settlement and a kind of treasury: its calldata, caps and gas.
+"""The seam between settlement and a kind of treasury: its calldata, caps, gas and refusals.
 
 All kinds answer to ``create`` and ``confirm``; ours also settle in one call what is paid already.
 """
@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from indexer.errors import ConfigurationError
 from settlement import calldata
+from settlement.reverts import Revert, decode_revert
 from settlement.types import DueRequest, PaymentStep
 
 FirstStep = Literal["create", "settle"]
@@ -49,6 +50,10 @@ class TreasuryKind(Protocol):
         """Gas a call with so many payments uses at most; only the first cut rests on it."""
         ...
 
+    def decode_revert(self, revert: bytes | None) -> Revert:
+        """Why a call of it reverted, and whose fault that is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PaymentTreasury:
@@ -77,6 +82,10 @@ class PaymentTreasury:
     def gas(self, step: PaymentStep, items: int) -> int:
         """The fixed part once, and each payment's."""
         return self.fixed_gas + self.item_gas[step] * items
+
+    def decode_revert(self, revert: bytes | None) -> Revert:
+        """By Oak's errors, which are ours too."""
+        return decode_revert(revert)
 
 
 OUR_ITEMS_MAX = 5_000

@@ -8,9 +8,15 @@ from sqlalchemy import Engine
 from indexer.chain.deployments import Deployment
 from indexer.chain.networks import Network
 from indexer.chain.rpc import ChainReader
-from indexer.chain.types import Address, ChainId, Wei
+from indexer.chain.types import Address, ChainId, Wei, to_checksum
+from indexer.errors import ConfigurationError
+from settlement.batching import BATCH_PAYMENTS_MAX, RUN_BATCHES_MAX
+from settlement.fees import WorthBound
+from settlement.head import Prices
+from settlement.routes import DIRECT, CallRoute
 from settlement.settings import SettlementSettings
 from settlement.signer import Signer
+from settlement.signers.book import SignerBook
 
 _THOUSAND_GWEI = Wei(1000 * 10**9)
 
@@ -22,6 +28,11 @@ class Policy:
     linger: timedelta = timedelta(0)
     """How long a payment waits for company."""
     batch_items_max: int = 5_000
+    """Payments of one transaction."""
+    batch_payments_max: int = BATCH_PAYMENTS_MAX
+    """Payments of a campaign that are planned at once and cut into transactions."""
+    run_batches_max: int = RUN_BATCHES_MAX
+    """Such batches in one run of a campaign."""
     in_flight_max: int = 16
     """Transactions sealed and not mined."""
     max_fee_per_gas_wei: Wei = _THOUSAND_GWEI
@@ -31,6 +42,15 @@ class Policy:
     """Blocks that must have passed an accepted transaction by, besides, before it is replaced: a
     chain that stands still is no reason to pay more."""
     payment_life: timedelta = timedelta(days=30)
+    gas_budget_wei: Wei | None = None
+    """Coins that may be spent on gas in 24 hours; None for any."""
+    worth: WorthBound | None = None
+    """What settling may cost by what it settles; None for any."""
+
+    @property
+    def run_payments_max(self) -> int:
+        """Payments of one run of a campaign."""
+        return self.run_batches_max * self.batch_payments_max
 
     @classmethod
     def of(cls, settings: SettlementSettings, *, payment_life: timedelta) -> "Policy":
@@ -48,6 +68,8 @@ class Policy:
             resend_after=timedelta(seconds=settings.resend_after_s),
             bump_after=timedelta(seconds=settings.bump_after_s),
             payment_life=payment_life,
+            gas_budget_wei=settings.gas_budget_wei,
+            worth=settings.worth,
         )
 
 
@@ -61,6 +83,38 @@ class Lane:
     network: Network
     deployment: Deployment
     policy: Policy
+    route: CallRoute = DIRECT
+    """How treasuries are called."""
+    book: SignerBook | None = None
+    """Who signs for whom, where people's wallets are kept; None where none are."""
+    is_platform: bool = True
+    """Whether the account is the platform's: of all others only actions of their own are sent."""
+
+    def close(self) -> None:
+        """Close every connection it holds."""
+        if self.book is not None:
+            self.book.close()
+        self.reader.close()
+        self.engine.dispose()
+
+    def decimals_of(self, token: Address) -> int:
+        """Decimals of a token of the deployment.
+
+        Raises:
+            ConfigurationError: The deployment does not know it.
+        """
+        for known in self.deployment.tokens:
+            if known.address == token:
+                return known.decimals
+        raise ConfigurationError(
+            f"{to_checksum(token)} is no token of {self.network.name}'s deployment record"
+        )
+
+    def prices(self) -> Prices:
+        """What gas costs: asked anew by each turn that wants to know."""
+        return Prices(
+            self.reader, Wei(self.network.min_priority_fee_wei), self.policy.max_fee_per_gas_wei
+        )
 
     @property
     def chain_id(self) -> ChainId:

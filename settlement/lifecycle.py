@@ -1,7 +1,7 @@
 """What a request, a campaign or a slot becomes, given what the index shows. Pure.
 
 A request only ever moves forward on an indexed event, and back when that event was reorganized
-away. ``settled`` is left by nothing.
+away. ``settled`` is left for ``refunded``, and back only when a finalized block changed.
 """
 
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ EXPIRY_MARGIN = timedelta(minutes=10)
 FUNDING = "funding: "
 TREASURY = "treasury: "
 EXPIRED = "expired: "
+FEE = "fee: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,11 @@ class Move:
 
 
 def observed(request: DueRequest, fact: PaymentFact | None) -> Move | None:
-    """What the index makes of a request that is not settled; None if it changes nothing.
+    """What the index makes of a request; None if it changes nothing.
 
     Args:
-        request: In any state but settled, void and superseded.
+        request: In any state but void and superseded; settled or refunded only where a finalized
+            block changed all the same.
         fact: The present life of its payment id on-chain; None while nothing is indexed.
     """
     if fact is None:
@@ -58,6 +60,8 @@ def observed(request: DueRequest, fact: PaymentFact | None) -> Move | None:
         move = Move("settled", block=fact.confirmed_block) if is_settled else Move("included")
     elif fact.state == "created":
         move = _only_created(request)
+    elif fact.state == "refunded" and request.state == "refunded":
+        move = Move("refunded", request.reason)
     else:
         move = Move("quarantined", f"{fact.state} on-chain")
     return None if move.state == request.state else move
@@ -159,7 +163,7 @@ def _address(fact: CampaignFact | None) -> Address | None:
 
 def _unseen(request: DueRequest) -> Move:
     """Nothing is indexed: whatever was, a reorg took, and our own transaction is sent again."""
-    if request.state not in ("ready", "included"):
+    if request.state not in ("ready", "included", "settled", "refunded"):
         return Move(request.state, request.reason)
     return Move("ready" if request.batch_kind is None else "batched")
 
@@ -170,7 +174,7 @@ def _only_created(request: DueRequest) -> Move:
     A settlement that is under way will fail, as somebody else created its payment; it is waited
     for all the same, because only a final failure shows that it had no effect.
     """
-    if request.state not in ("batched", "included"):
+    if request.state not in ("batched", "included", "settled", "refunded"):
         return Move(request.state, request.reason)
     return Move("batched" if request.batch_kind in CONFIRMING else "ready")
 

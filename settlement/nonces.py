@@ -11,12 +11,16 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from indexer.chain.types import Address, ChainId, TokenAmount
+from indexer.chain.types import Address, ChainId, TokenAmount, Wei
 from indexer.errors import TransientError
 from settlement.tables import batch_items, batches, nonce_slots, requests, signers
 from settlement.types import BatchId, BatchKind, Nonce
 
 log = structlog.get_logger()
+
+NO_COINS = Wei(0)
+HOLES_MAX = 64
+"""Nonces looked at above the chain's count: no lane has more under way."""
 
 
 class StaleSeal(TransientError):  # noqa: N818 - reads as a state: what was planned is out of date
@@ -48,8 +52,12 @@ class Plan:
     expiration: datetime | None = None
     """create_payments: on-chain expiry of its payments."""
     campaign_request_id: UUID | None = None
+    action_id: UUID | None = None
+    token: Address | None = None
     amount_base_units: TokenAmount | None = None
-    """fund: tokens moved."""
+    """Tokens moved out of the signer's wallet, or claimed of the treasury's."""
+    value_wei: Wei = NO_COINS
+    """top_up_gas: coins moved."""
 
 
 def open_signer(
@@ -75,7 +83,18 @@ def lock_signer(connection: Connection, *, chain_id: ChainId, address: Address) 
         .where(signers.c.chain_id == chain_id, signers.c.address == address)
         .with_for_update()
     ).one()
-    in_flight = connection.execute(
+    return SealedSigner(
+        chain_id=chain_id,
+        address=address,
+        next_nonce=Nonce(row.next_nonce),
+        is_active=row.mode == "active",
+        in_flight=in_flight(connection, chain_id, address),
+    )
+
+
+def in_flight(connection: Connection, chain_id: ChainId, address: Address) -> int:
+    """Slots of a signer that are sealed and not mined."""
+    return connection.execute(
         select(func.count())
         .select_from(nonce_slots)
         .where(
@@ -83,13 +102,6 @@ def lock_signer(connection: Connection, *, chain_id: ChainId, address: Address) 
             nonce_slots.c.state.in_(("reserved", "signed")),
         )
     ).scalar_one()
-    return SealedSigner(
-        chain_id=chain_id,
-        address=address,
-        next_nonce=Nonce(row.next_nonce),
-        is_active=row.mode == "active",
-        in_flight=in_flight,
-    )
 
 
 def seal(connection: Connection, signer: SealedSigner, plan: Plan) -> BatchId:
@@ -115,6 +127,9 @@ def seal(connection: Connection, signer: SealedSigner, plan: Plan) -> BatchId:
             calldata=plan.calldata,
             gas_limit=plan.gas_limit,
             campaign_request_id=plan.campaign_request_id,
+            action_id=plan.action_id,
+            token=plan.token,
+            value_wei=plan.value_wei,
             amount_base_units=plan.amount_base_units,
         )
     )
@@ -141,6 +156,39 @@ def seal(connection: Connection, signer: SealedSigner, plan: Plan) -> BatchId:
         items=len(plan.request_ids),
     )
     return batch_id
+
+
+def fill_holes(
+    connection: Connection, *, chain_id: ChainId, address: Address, mined_nonces: int
+) -> list[Nonce]:
+    """Reserve the nonces that nothing of ours will ever take, so that what lies above is mined.
+
+    A hole is left where a nonce was given up to a foreign transaction that a reorg took away later.
+    Its slot has no batch: it is signed as a no-op.
+
+    Args:
+        connection: The caller's transaction.
+        chain_id: The signer's chain.
+        address: The signer.
+        mined_nonces: The account's transaction count in the newest block.
+    """
+    signer = lock_signer(connection, chain_id=chain_id, address=address)
+    last = min(signer.next_nonce, mined_nonces + HOLES_MAX)
+    taken = set(
+        connection.execute(
+            select(nonce_slots.c.nonce).where(
+                slots_of(chain_id, address), nonce_slots.c.nonce.between(mined_nonces, last)
+            )
+        ).scalars()
+    )
+    holes = [Nonce(nonce) for nonce in range(mined_nonces, last) if nonce not in taken]
+    if holes:
+        connection.execute(
+            insert(nonce_slots),
+            [{"chain_id": chain_id, "signer": address, "nonce": nonce} for nonce in holes],
+        )
+        log.warning("nonce_holes_filled", chain_id=chain_id, signer=address.hex(), nonces=holes)
+    return holes
 
 
 def quarantine(connection: Connection, *, chain_id: ChainId, address: Address, reason: str) -> None:

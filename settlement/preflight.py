@@ -31,9 +31,11 @@ TRIALS_MAX = 64
 class Call:
     """How a batch of payments becomes a call."""
 
-    target: Address
+    treasury: Address
     encode: Callable[[Sequence[DueRequest]], bytes]
     predicted_gas: Callable[[int], int]
+    decode_revert: Callable[[bytes | None], Revert] = decode_revert
+    """Of the treasury's kind."""
     if_silent: str | None = None
     """What it means that the call reverts without data, whatever it carries; None if that may be
     one payment's doing."""
@@ -55,6 +57,8 @@ class Passed:
 
     items: tuple[DueRequest, ...] = ()
     calldata: bytes = field(default=b"", repr=False)
+    """Of the treasury."""
+    gas_estimate: int = 0
     gas_limit: int = 0
     moves: dict[UUID, Move] = field(default_factory=dict)
     """Where requests go that can never pass, or not for a while."""
@@ -75,7 +79,7 @@ def try_batch(lane: Lane, call: Call, waiting: Sequence[DueRequest], bounds: Lim
         if not items:
             break
         calldata = call.encode(items)
-        outcome = estimate(lane, call.target, calldata)
+        outcome = estimate_call(lane, call, calldata)
         if isinstance(outcome, Revert):
             if outcome.is_silent and call.if_silent is not None:
                 outcome = replace(outcome, blame="treasury", reason=call.if_silent)
@@ -90,26 +94,49 @@ def try_batch(lane: Lane, call: Call, waiting: Sequence[DueRequest], bounds: Lim
             len(items), estimate=outcome, calldata_bytes=len(calldata), bounds=bounds
         )
         if fitting == len(items):
-            return Passed(tuple(items), calldata, gas_limit(outcome), moves)
+            return Passed(tuple(items), calldata, outcome, gas_limit(outcome), moves)
         items = items[:fitting]
     return Passed(moves=moves)
 
 
-def estimate(lane: Lane, target: Address, calldata: bytes) -> int | Revert:
+def estimate_call(lane: Lane, call: Call, calldata: bytes) -> int | Revert:
+    """Estimate what is sent so that the treasury gets ``calldata``, or say why it would revert.
+
+    The direct call is tried first in every case: only its refusal says why.
+
+    Raises:
+        RpcUnavailable: No node answers.
+    """
+    direct = estimate(lane, call.treasury, calldata, decode=call.decode_revert)
+    target, led = lane.route.lead(call.treasury, calldata)
+    if isinstance(direct, Revert) or target == call.treasury:
+        return direct
+    return estimate(lane, target, led)
+
+
+def estimate(
+    lane: Lane,
+    target: Address,
+    calldata: bytes,
+    *,
+    value_wei: int = 0,
+    decode: Callable[[bytes | None], Revert] = decode_revert,
+) -> int | Revert:
     """Estimate a call from the lane's account, or say why it cannot be sent.
 
     Raises:
         RpcUnavailable: No node answers.
     """
+    call = {"from": to_hex(lane.sender), "to": to_hex(target), "data": to_hex(calldata)}
+    if value_wei:
+        call["value"] = hex(value_wei)
     try:
-        return lane.reader.estimate_gas(
-            {"from": to_hex(lane.sender), "to": to_hex(target), "data": to_hex(calldata)}
-        )
+        return lane.reader.estimate_gas(call)
     except RpcError as refusal:
         said_revert = refusal.code == REVERTED_CODE or "revert" in refusal.message.lower()
         if refusal.data is None and not said_revert:
             return Revert("node", f"the node refused a trial: {refusal.message}")
-        return decode_revert(refusal.data)
+        return decode(refusal.data)
 
 
 def _shortage(items: list[DueRequest], revert: Revert) -> Shortage:

@@ -1,24 +1,30 @@
-"""What others may ask settlement: pure reads of schema ``settlement``."""
+"""What the packages above ask settlement about campaigns and payments: pure reads.
+
+What operators ask is in ``story``, ``overview`` and ``report``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from indexer.chain.types import Address, ChainId, PaymentId, TokenAmount, TxHash
+from settlement.record_tables import moves
 from settlement.tables import (
-    attempts,
     batch_items,
     batches,
     campaigns,
     nonce_slots,
     requests,
-    signers,
 )
 from settlement.types import CONFIRMING, CampaignState, RequestState
+
+NEVER_LIVE: tuple[RequestState, ...] = ("void", "superseded")
+"""States in which another generation may stand for the payment."""
+_ENDED: tuple[RequestState, ...] = ("settled", "refunded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,13 @@ class CampaignOnchain:
 
 @dataclass(frozen=True, slots=True)
 class RequestStatus:
-    """How far the settlement of one payment is."""
+    """How far the settlement of one payment is: of its live generation, or else of the newest."""
 
     request_id: UUID
+    """Of that generation; the caller's own name of the payment is ``root_id``."""
+    root_id: UUID
+    generation: int
+    """How many names the pledge had on-chain before this one."""
     chain_id: ChainId
     treasury: Address
     payment_id: PaymentId
@@ -66,99 +76,71 @@ def campaign_onchain(connection: Connection, request_id: UUID) -> CampaignOnchai
     return None if row is None else CampaignOnchain(*row)
 
 
-def request_statuses(
-    connection: Connection, request_ids: Sequence[UUID]
-) -> dict[UUID, RequestStatus]:
-    """Read many requests at once; unknown ids are absent from the answer."""
+def request_statuses(connection: Connection, root_ids: Sequence[UUID]) -> dict[UUID, RequestStatus]:
+    """Read many payments at once; unknown ids are absent from the answer.
+
+    Args:
+        connection: A connection that may read schema ``settlement``.
+        root_ids: The names that callers gave their requests.
+
+    Returns:
+        By ``root_id``; a payment that was named anew on-chain stands there as it is now.
+    """
+    standing = (
+        select(requests)
+        .ext(distinct_on(requests.c.root_id))
+        .where(requests.c.root_id.in_(root_ids))
+        .order_by(
+            requests.c.root_id, requests.c.state.in_(NEVER_LIVE), requests.c.generation.desc()
+        )
+        .subquery()
+    )
     confirmed = (
         select(batch_items.c.request_id, nonce_slots.c.mined_tx)
         .ext(distinct_on(batch_items.c.request_id))
+        .join(standing, standing.c.request_id == batch_items.c.request_id)
         .join(batches, batches.c.id == batch_items.c.batch_id)
         .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
-        .where(
-            batch_items.c.request_id.in_(request_ids),
-            batches.c.kind.in_(CONFIRMING),
-            nonce_slots.c.state == "mined_ok",
-        )
+        .where(batches.c.kind.in_(CONFIRMING), nonce_slots.c.state == "mined_ok")
         .order_by(batch_items.c.request_id, nonce_slots.c.nonce.desc())
         .subquery()
     )
     rows = connection.execute(
         select(
-            requests.c.request_id,
-            requests.c.chain_id,
-            requests.c.treasury,
-            requests.c.payment_id,
-            requests.c.state,
-            requests.c.reason,
-            requests.c.amount_base_units,
-            requests.c.token,
+            standing.c.request_id,
+            standing.c.root_id,
+            standing.c.generation,
+            standing.c.chain_id,
+            standing.c.treasury,
+            standing.c.payment_id,
+            standing.c.state,
+            standing.c.reason,
+            standing.c.amount_base_units,
+            standing.c.token,
             confirmed.c.mined_tx,
-        )
-        .outerjoin(confirmed, confirmed.c.request_id == requests.c.request_id)
-        .where(requests.c.request_id.in_(request_ids))
+        ).outerjoin(confirmed, confirmed.c.request_id == standing.c.request_id)
     )
-    return {row.request_id: RequestStatus(*row) for row in rows}
+    return {row.root_id: RequestStatus(*row) for row in rows}
 
 
-def overview(connection: Connection, chain_id: ChainId) -> dict[str, Any]:
-    """Count a chain's rows per state, for operators."""
-    counted: dict[str, Any] = {}
-    for name, table in (("requests", requests), ("campaigns", campaigns), ("slots", nonce_slots)):
-        counted[name] = {
-            row.state: row.rows
-            for row in connection.execute(
-                select(table.c.state, func.count().label("rows"))
-                .where(table.c.chain_id == chain_id)
-                .group_by(table.c.state)
-                .order_by(table.c.state)
-            )
-        }
-    counted["signers"] = [
-        dict(row)
-        for row in connection.execute(
-            select(signers).where(signers.c.chain_id == chain_id)
-        ).mappings()
-    ]
-    return counted
-
-
-def explain(connection: Connection, name: UUID | bytes) -> list[dict[str, Any]]:
-    """Tell the story of a request: itself first, then every transaction it was part of.
+def taken_back(connection: Connection, *, within: timedelta) -> dict[UUID, int]:
+    """Payments that were settled and are no longer: a finalized block changed.
 
     Args:
         connection: A connection that may read schema ``settlement``.
-        name: A request id, or a 32-byte payment id.
+        within: How long ago at most.
+
+    Returns:
+        By ``root_id`` the number of the newest such move, which names this taking-back for ever.
     """
-    column = requests.c.request_id if isinstance(name, UUID) else requests.c.payment_id
-    own = connection.execute(select(requests).where(column == name)).mappings().all()
-    if not own:
-        return []
-    story = [dict(row) for row in own]
-    steps = connection.execute(
-        select(
-            batches.c.kind,
-            batches.c.sealed_at,
-            nonce_slots.c.signer,
-            nonce_slots.c.nonce,
-            nonce_slots.c.state,
-            nonce_slots.c.is_final,
-            nonce_slots.c.mined_block,
-            attempts.c.tx_hash,
-            attempts.c.signed_at,
-            attempts.c.sends,
-            attempts.c.last_answer,
+    rows = connection.execute(
+        select(requests.c.root_id, func.max(moves.c.id).label("move_id"))
+        .join(moves, moves.c.request_id == requests.c.request_id)
+        .where(
+            moves.c.before.in_(_ENDED),
+            moves.c.after.not_in(_ENDED),
+            moves.c.at > func.now() - within,
         )
-        .join(batch_items, batch_items.c.batch_id == batches.c.id)
-        .outerjoin(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
-        .outerjoin(
-            attempts,
-            (attempts.c.chain_id == nonce_slots.c.chain_id)
-            & (attempts.c.signer == nonce_slots.c.signer)
-            & (attempts.c.nonce == nonce_slots.c.nonce),
-        )
-        .where(batch_items.c.request_id.in_([row["request_id"] for row in own]))
-        .order_by(batches.c.sealed_at, attempts.c.sequence)
+        .group_by(requests.c.root_id)
     )
-    story.extend(dict(row) for row in steps.mappings())
-    return story
+    return {row.root_id: row.move_id for row in rows}

@@ -27,6 +27,9 @@ from indexer.db.base import metadata
 from indexer.db.columns import ADDRESS, UINT256, UTC_TIME
 from settlement.tables import SCHEMA
 
+THIS_TRANSACTION = text("settlement.xact_number(pg_current_xact_id())")
+"""The number of the transaction that writes a row: rows are sealed in that order."""
+
 # What stops sealing, and who stopped it. What is sealed already is still sent until it is mined.
 switches = Table(
     "switches",
@@ -137,7 +140,7 @@ wallets = Table(
     schema=SCHEMA,
 )
 
-# Append-only; written by a trigger on requests.
+# Append-only, and sealed (settlement.audit); written by a trigger on requests.
 moves = Table(
     "moves",
     metadata,
@@ -148,6 +151,15 @@ moves = Table(
     Column("reason", Text),
     Column("batch_id", Uuid),
     Column("at", UTC_TIME, nullable=False, server_default=func.clock_timestamp()),
+    Column("xact", BigInteger, nullable=False, server_default=THIS_TRANSACTION),
     Index("ix_moves_request_id", "request_id"),
+    Index("ix_moves_xact", "xact", "id"),
+    Index(
+        "ix_moves_taken_back",
+        "at",
+        postgresql_where=text(
+            "before IN ('settled','refunded') AND after NOT IN ('settled','refunded')"
+        ),
+    ),
     schema=SCHEMA,
 )

@@ -51,6 +51,7 @@ class _Meaning:
 
 NOT_CREATED = "not created on-chain"
 EXPIRED = "expired on-chain"
+NOTHING_TO_WITHDRAW = "nothing is left to withdraw"
 _SILENT: Final = "reverted without saying why"
 
 _T = "PaymentTreasury"
@@ -68,6 +69,16 @@ _MEANINGS = (
         "amount",
     ),
     _Meaning(_SHORT, "funds", "treasury short of tokens"),
+    _Meaning(f"{_T}PaymentNotConfirmed(bytes32)", "item", "not confirmed on-chain", "payment"),
+    _Meaning(f"{_T}PaymentNotClaimable(bytes32,uint8)", "treasury", "too few tokens to refund"),
+    _Meaning("PlatformRefundsClosed(bytes32)", "treasury", "refunds are the goal's to decide"),
+    _Meaning(f"{_T}AlreadyWithdrawn()", "known", NOTHING_TO_WITHDRAW),
+    _Meaning(
+        f"{_T}InsufficientFundsForFee(uint256,uint256)", "treasury", "less is there than the fees"
+    ),
+    _Meaning("GoalNotReached(uint256,uint256)", "treasury", "the goal is not reached"),
+    _Meaning("GoalNotDecided(uint256)", "treasury", "the goal is not decided"),
+    _Meaning("CurrentTimeIsLess(uint256,uint256)", "treasury", "too early"),
     _Meaning(f"{_T}TokenNotAccepted(address)", "treasury", "token not accepted"),
     _Meaning(f"{_T}CampaignInfoIsPaused()", "treasury", "campaign paused or cancelled"),
     _Meaning("PausedError()", "treasury", "treasury paused"),

@@ -4,6 +4,7 @@ A crash between any two steps loses nothing: reserved slots are signed again, si
 again. Nothing is ever sent that is not committed, and nothing is given up because time passed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -11,95 +12,111 @@ from sqlalchemy import Connection, and_, case, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from indexer.chain.types import Address, BlockNumber, TxHash, Wei, to_hex
+from indexer.errors import InvariantError, LastroError
 from settlement.answers import Answer, classify, strongest
-from settlement.fees import Fees, offer, replacement
+from settlement.fees import Fees
+from settlement.head import Prices
 from settlement.lane import Lane
 from settlement.nonces import slots_of
-from settlement.signer import SignedTransaction, UnsignedTransaction, sign_checked
+from settlement.permissions import read_permissions
+from settlement.policy import Permissions
+from settlement.signer import SignerRefused, SignerUnavailable, sign_checked
 from settlement.tables import AnyRow, attempts, batches, nonce_slots
+from settlement.transactions import SignedTransaction, UnsignedTransaction
 from settlement.types import Nonce
 
 log = structlog.get_logger()
 
 SIGNED_PER_TURN_MAX = 32
-FEE_HISTORY_BLOCKS = 5
-MEDIAN_PERCENTILE = 50
+TRANSFER_GAS = 21_000
+"""Of a transaction that does nothing."""
 
-_SAME_SLOT = and_(
+CALL = (batches.c.target, batches.c.calldata, batches.c.gas_limit, batches.c.value_wei)
+"""What a transaction of a batch is made of."""
+SAME_SLOT = and_(
     attempts.c.chain_id == nonce_slots.c.chain_id,
     attempts.c.signer == nonce_slots.c.signer,
     attempts.c.nonce == nonce_slots.c.nonce,
 )
 
 
-def sign_reserved(lane: Lane) -> int:
-    """Sign every reserved slot and commit the bytes; returns how many."""
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """An attempt to be stored."""
+
+    nonce: Nonce
+    sequence: int
+    fees: Fees
+    transaction: SignedTransaction
+    is_noop: bool = False
+
+
+def sign_reserved(lane: Lane, prices: Prices) -> int:
+    """Sign every reserved slot and commit the bytes; returns how many.
+
+    What may not be signed never left, so its nonce is given up to a no-op: no other waits for it.
+
+    Args:
+        lane: The lane.
+        prices: What gas costs now.
+
+    Raises:
+        SignerUnavailable: Nothing is signed now.
+        SignerRefused: The key's service will not sign one of them; the others are signed.
+        InvariantError: One may not be signed, or what was signed is not what was asked for.
+    """
     with lane.engine.connect() as connection:
         reserved = connection.execute(
-            select(nonce_slots.c.nonce, batches.c.target, batches.c.calldata, batches.c.gas_limit)
-            .join(batches, batches.c.id == nonce_slots.c.batch_id)
+            select(nonce_slots.c.nonce, nonce_slots.c.batch_id, *CALL)
+            .outerjoin(batches, batches.c.id == nonce_slots.c.batch_id)
             .where(slots_of(lane.chain_id, lane.sender), nonce_slots.c.state == "reserved")
             .order_by(nonce_slots.c.nonce)
             .limit(SIGNED_PER_TURN_MAX)
         ).all()
-    if not reserved:
-        return 0
-    fees = current_offer(lane)
-    signed = [
-        _Signed(Nonce(row.nonce), 0, fees, sign_checked(lane.signer, _unsigned(lane, row, fees)))
-        for row in reserved
-    ]
+        if not reserved:
+            return 0
+        permissions = read_permissions(
+            connection,
+            lane.deployment,
+            account=lane.sender,
+            max_fee_per_gas_wei=lane.policy.max_fee_per_gas_wei,
+        )
+    signed, refusal = _sign(lane, reserved, prices.offer(), permissions)
     with lane.engine.begin() as connection:
         for one in signed:
-            if _lock_slot(connection, lane, one.nonce) == "reserved":
-                _store(connection, lane, one)
+            if lock_slot(connection, lane, one.nonce) == "reserved":
+                store(connection, lane, one)
                 _set_slot_signed(connection, lane, one.nonce)
+    if refusal is not None:
+        raise refusal
     return len(signed)
 
 
-def replace_stuck(lane: Lane, *, mined_nonces: int, head_number: BlockNumber) -> bool:
-    """Replace the lowest unmined attempt at higher fees if it waited too long; says if it did.
+def _sign(
+    lane: Lane, reserved: Sequence[AnyRow], fees: Fees, permissions: Permissions
+) -> tuple[list[Signed], LastroError | None]:
+    """Sign in order, as far as the signer goes along: what it did sign is not asked for again.
 
-    Only the lowest can be stuck by its fees: all others wait for it.
-
-    Args:
-        lane: The lane.
-        mined_nonces: The account's transaction count in the newest block.
-        head_number: Number of the newest block.
+    Returns:
+        What is signed, and the first refusal if there was one.
     """
-    with lane.engine.connect() as connection:
-        stuck = connection.execute(
-            select(
-                attempts,
-                batches.c.target,
-                batches.c.calldata,
-                batches.c.gas_limit,
-            )
-            .join(nonce_slots, _SAME_SLOT)
-            .join(batches, batches.c.id == nonce_slots.c.batch_id)
-            .where(
-                slots_of(lane.chain_id, lane.sender),
-                nonce_slots.c.nonce == mined_nonces,
-                nonce_slots.c.state == "signed",
-            )
-            .order_by(attempts.c.sequence.desc())
-            .limit(1)
-        ).one_or_none()
-        if stuck is None or not _is_due_for_replacement(connection, lane, stuck, head_number):
-            return False
-    previous = Fees(Wei(stuck.max_fee_per_gas_wei), Wei(stuck.max_priority_fee_per_gas_wei))
-    fees = replacement(previous, current_offer(lane), cap_wei=lane.policy.max_fee_per_gas_wei)
-    if fees is None:
-        log.warning("fee_cap_reached", nonce=stuck.nonce, tx_hash=to_hex(stuck.tx_hash))
-        return False
-    nonce = Nonce(stuck.nonce)
-    signed = sign_checked(lane.signer, _unsigned(lane, stuck, fees))
-    with lane.engine.begin() as connection:
-        if _lock_slot(connection, lane, nonce) != "signed":
-            return False
-        _store(connection, lane, _Signed(nonce, stuck.sequence + 1, fees, signed))
-    log.info("attempt_replaced", nonce=nonce, tx_hash=to_hex(signed.tx_hash))
-    return True
+    signed, refused = list[Signed](), None
+    for row in reserved:
+        nonce, is_noop = Nonce(row.nonce), row.batch_id is None
+        try:
+            call = no_op(lane, nonce, fees) if is_noop else planned_call(lane, row, fees)
+            transaction = sign_checked(lane.signer, call, permissions=permissions)
+        except SignerUnavailable:
+            if not signed:
+                raise
+            break
+        except (SignerRefused, InvariantError) as refusal:
+            is_noop, refused = True, refused or refusal
+            nothing = no_op(lane, nonce, fees)
+            transaction = sign_checked(lane.signer, nothing, permissions=permissions)
+            log.warning("call_refused_by_signer", nonce=nonce, why=str(refusal))
+        signed.append(Signed(nonce, 0, fees, transaction, is_noop))
+    return signed, refused
 
 
 def send_due(lane: Lane, *, head_number: BlockNumber) -> int:
@@ -131,17 +148,6 @@ def send_due(lane: Lane, *, head_number: BlockNumber) -> int:
     return len(due)
 
 
-def current_offer(lane: Lane) -> Fees:
-    """What a first attempt offers now."""
-    history = lane.reader.fee_history(FEE_HISTORY_BLOCKS, [MEDIAN_PERCENTILE])
-    return offer(
-        history.base_fees[-1],
-        [tips[0] for tips in history.rewards if tips and tips[0] > 0],
-        tip_floor_wei=Wei(lane.network.min_priority_fee_wei),
-        cap_wei=lane.policy.max_fee_per_gas_wei,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Answered:
     answer: Answer
@@ -149,15 +155,8 @@ class _Answered:
     head_number: BlockNumber
 
 
-@dataclass(frozen=True, slots=True)
-class _Signed:
-    nonce: Nonce
-    sequence: int
-    fees: Fees
-    transaction: SignedTransaction
-
-
-def _unsigned(lane: Lane, row: AnyRow, fees: Fees) -> UnsignedTransaction:
+def planned_call(lane: Lane, row: AnyRow, fees: Fees) -> UnsignedTransaction:
+    """The transaction of a batch, from its columns ``CALL`` and its nonce."""
     return UnsignedTransaction(
         chain_id=lane.chain_id,
         nonce=Nonce(row.nonce),
@@ -165,10 +164,23 @@ def _unsigned(lane: Lane, row: AnyRow, fees: Fees) -> UnsignedTransaction:
         calldata=bytes(row.calldata),
         gas_limit=row.gas_limit,
         fees=fees,
+        value_wei=Wei(row.value_wei),
     )
 
 
-def _lock_slot(connection: Connection, lane: Lane, nonce: Nonce) -> str:
+def no_op(lane: Lane, nonce: Nonce, fees: Fees) -> UnsignedTransaction:
+    """A transaction of nothing to the signer itself, which gives a nonce up."""
+    return UnsignedTransaction(
+        chain_id=lane.chain_id,
+        nonce=nonce,
+        to=lane.sender,
+        calldata=b"",
+        gas_limit=TRANSFER_GAS,
+        fees=fees,
+    )
+
+
+def lock_slot(connection: Connection, lane: Lane, nonce: Nonce) -> str:
     """Lock a slot and read its state: another process may have signed it meanwhile."""
     return str(
         connection.execute(
@@ -179,7 +191,8 @@ def _lock_slot(connection: Connection, lane: Lane, nonce: Nonce) -> str:
     )
 
 
-def _store(connection: Connection, lane: Lane, signed: _Signed) -> None:
+def store(connection: Connection, lane: Lane, signed: Signed) -> None:
+    """Store an attempt, in the transaction that locked its slot."""
     connection.execute(
         insert(attempts).values(
             tx_hash=signed.transaction.tx_hash,
@@ -187,6 +200,7 @@ def _store(connection: Connection, lane: Lane, signed: _Signed) -> None:
             signer=lane.sender,
             nonce=signed.nonce,
             sequence=signed.sequence,
+            is_noop=signed.is_noop,
             raw=signed.transaction.raw,
             max_fee_per_gas_wei=signed.fees.max_fee_per_gas_wei,
             max_priority_fee_per_gas_wei=signed.fees.max_priority_fee_per_gas_wei,
@@ -202,32 +216,11 @@ def _set_slot_signed(connection: Connection, lane: Lane, nonce: Nonce) -> None:
     )
 
 
-def _is_due_for_replacement(
-    connection: Connection, lane: Lane, newest: AnyRow, head_number: BlockNumber
-) -> bool:
-    """Whether more money could help: never for what no node has seen, nor without gas money."""
-    if newest.sent_at is None or newest.sent_block is None:
-        return False
-    now = connection.execute(select(func.now())).scalar_one()
-    passed_by = head_number - newest.sent_block
-    match (newest.last_answer or "").partition(":")[0]:
-        case "no_gas_money":
-            return False
-        case "underpriced":
-            return passed_by > 0 and bool(newest.sent_at <= now - lane.policy.resend_after)
-        case _:
-            return (
-                newest.acknowledged_at is not None
-                and newest.acknowledged_at <= now - lane.policy.bump_after
-                and passed_by >= lane.policy.bump_blocks
-            )
-
-
 def _due(connection: Connection, lane: Lane) -> list[AnyRow]:
     newest = (
         select(attempts)
         .ext(distinct_on(attempts.c.nonce))
-        .join(nonce_slots, _SAME_SLOT)
+        .join(nonce_slots, SAME_SLOT)
         .where(slots_of(lane.chain_id, lane.sender), nonce_slots.c.state == "signed")
         .order_by(attempts.c.nonce, attempts.c.sequence.desc())
         .subquery()
@@ -264,6 +257,6 @@ def _store_answer(connection: Connection, tx_hash: TxHash, answered: _Answered) 
             (attempts.c.acknowledged_at.is_(None), answered.head_number),
             else_=attempts.c.sent_block,
         )
-    elif answer == "underpriced":
+    elif answer in ("underpriced", "unknown"):
         values["sent_block"] = func.coalesce(attempts.c.sent_block, answered.head_number)
     connection.execute(update(attempts).where(attempts.c.tx_hash == tx_hash).values(**values))

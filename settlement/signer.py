@@ -1,49 +1,50 @@
-"""Signers sign; they never send. Every signature is checked against what was asked for.
+"""Signers sign; they never send, and no answer of theirs is believed unchecked.
 
-A seam: local keystores now, key services later behind the same protocol.
+    TransientError
+    └── SignerUnavailable   throttled or out of reach: nothing was signed that counts; ask again
+    PermanentError
+    └── SignerRefused       the service understood and said no: asking again cannot help
+
+A signature that fits the transaction but is never stored is worth nothing: a signer may be asked
+again at any time, and need not answer with the same bytes.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import rlp
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-from eth_hash.auto import keccak
-
-from indexer.chain.types import Address, ChainId, TxHash, to_checksum, to_hex
-from indexer.errors import ConfigurationError, InvariantError
-from settlement.fees import Fees
-from settlement.types import Nonce
-
-DYNAMIC_FEE_TYPE = 2
-"""EIP-1559; fields: chain id, nonce, tip, max fee, gas, to, value, data, access list, signature."""
-_SIGNED_FIELDS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class UnsignedTransaction:
-    """An EIP-1559 call that carries no coins."""
-
-    chain_id: ChainId
-    nonce: Nonce
-    to: Address
-    calldata: bytes
-    gas_limit: int
-    fees: Fees
+from indexer.chain.types import Address, to_checksum
+from indexer.errors import InvariantError, PermanentError, TransientError
+from settlement.policy import Permissions, refusal
+from settlement.transactions import (
+    HIGHEST_S,
+    SignedTransaction,
+    UnsignedTransaction,
+    attach,
+    changed_fields,
+    decode,
+    hash_of,
+    recover,
+    signing_digest,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class SignedTransaction:
-    """The bytes for the nodes, and the hash they will be known by."""
+class SignerUnavailable(TransientError):  # noqa: N818 - reads as a state
+    """A key service is throttled or does not answer."""
 
-    raw: bytes
-    tx_hash: TxHash
+
+class SignerRefused(PermanentError):  # noqa: N818 - reads as a state
+    """A key service understood and will not do it.
+
+    Attributes:
+        code: The service's own word for why, or empty.
+    """
+
+    def __init__(self, what: str, code: str) -> None:
+        self.code = code
+        super().__init__(f"{what} was refused: {code or 'no reason given'}")
 
 
 class Signer(Protocol):
-    """Holds one key."""
+    """Holds one key, or asks a service that does."""
 
     @property
     def address(self) -> Address:
@@ -51,91 +52,68 @@ class Signer(Protocol):
         ...
 
     def sign(self, transaction: UnsignedTransaction) -> bytes:
-        """Sign; returns the raw transaction."""
-        ...
-
-
-class KeystoreSigner:
-    """A key from an encrypted keystore file, held in memory."""
-
-    def __init__(self, account: LocalAccount) -> None:
-        self._account = account
-        self._address = Address(bytes.fromhex(account.address[2:]))
-
-    @classmethod
-    def open(cls, keystore: Path, password_file: Path) -> "KeystoreSigner":
-        """Decrypt a keystore (Web3 Secret Storage, version 3).
+        """Sign; returns the raw transaction.
 
         Raises:
-            ConfigurationError: A file is missing, or the password does not open the keystore.
+            SignerUnavailable: No signature could be had now.
+            SignerRefused: None will be had of this transaction.
+            ConfigurationError: The service does not know us or the key.
         """
-        try:
-            password = password_file.read_text(encoding="utf-8").strip("\r\n")
-            key = Account.decrypt(keystore.read_text(encoding="utf-8"), password)
-        except OSError as error:
-            raise ConfigurationError(f"the signer's {error.filename} cannot be read") from None
-        except (ValueError, TypeError, KeyError):
-            raise ConfigurationError(
-                f"{keystore} does not open with the password in {password_file}: check "
-                "LASTRO_SIGNER_KEYSTORE and LASTRO_SIGNER_PASSWORD_FILE"
-            ) from None
-        return cls(Account.from_key(key))
-
-    @property
-    def address(self) -> Address:
-        """The account it signs for."""
-        return self._address
-
-    def sign(self, transaction: UnsignedTransaction) -> bytes:
-        """Sign deterministically (RFC 6979): the same transaction gives the same bytes."""
-        return bytes(self._account.sign_transaction(_fields(transaction)).raw_transaction)
+        ...
 
 
-def sign_checked(signer: Signer, transaction: UnsignedTransaction) -> SignedTransaction:
+def sign_checked(
+    signer: Signer, transaction: UnsignedTransaction, *, permissions: Permissions | None = None
+) -> SignedTransaction:
     """Have a transaction signed and check every field of the answer, and whose signature it is.
 
+    Args:
+        signer: Whom to ask.
+        transaction: What to ask for.
+        permissions: What the account may sign; the key is not asked for anything else. None allows
+            everything.
+
     Raises:
-        InvariantError: The signed bytes are not the transaction that was asked for.
+        InvariantError: Policy refuses the transaction, or the signed bytes are not the transaction
+            that was asked for.
+        SignerUnavailable: No signature could be had now.
+        SignerRefused: None will be had of this transaction.
     """
+    if permissions is not None:
+        _require_permission(signer, transaction, permissions)
     raw = signer.sign(transaction)
-    expected = [
-        _integer(transaction.chain_id),
-        _integer(transaction.nonce),
-        _integer(transaction.fees.max_priority_fee_per_gas_wei),
-        _integer(transaction.fees.max_fee_per_gas_wei),
-        _integer(transaction.gas_limit),
-        transaction.to,
-        b"",
-        transaction.calldata,
-        [],
-    ]
-    decoded = rlp.decode(raw[1:]) if raw[:1] == bytes([DYNAMIC_FEE_TYPE]) else []
-    if len(decoded) != _SIGNED_FIELDS or list(decoded[: len(expected)]) != expected:
+    try:
+        decoded = decode(raw)
+    except ValueError as fault:
+        raise InvariantError(f"the signer's answer is no transaction: {fault}") from None
+    changed = changed_fields(transaction, decoded)
+    if changed:
         raise InvariantError(
-            f"the signer changed the transaction of nonce {transaction.nonce}: it is not sent"
+            f"the signer changed the transaction of nonce {transaction.nonce} "
+            f"({', '.join(changed)}): it is not sent"
         )
-    sender = Account.recover_transaction(raw)
-    if sender.lower() != to_hex(signer.address):
+    sender = recover(signing_digest(transaction), decoded.signature)
+    if sender != signer.address:
+        other = "nobody" if sender is None else to_checksum(sender)
         raise InvariantError(
-            f"the signer signed as {sender}, not {to_checksum(signer.address)}: check the keystore"
+            f"the signer signed as {other}, not {to_checksum(signer.address)}: check which key it "
+            "holds"
         )
-    return SignedTransaction(raw, TxHash(keccak(raw)))
+    if decoded.signature.s > HIGHEST_S or raw != attach(transaction, decoded.signature):
+        raise InvariantError("the signer's signature is not in the one form that nodes accept")
+    return SignedTransaction(raw, hash_of(raw))
 
 
-def _fields(transaction: UnsignedTransaction) -> dict[str, Any]:
-    return {
-        "type": DYNAMIC_FEE_TYPE,
-        "chainId": transaction.chain_id,
-        "nonce": transaction.nonce,
-        "to": to_checksum(transaction.to),
-        "value": 0,
-        "data": transaction.calldata,
-        "gas": transaction.gas_limit,
-        "maxFeePerGas": transaction.fees.max_fee_per_gas_wei,
-        "maxPriorityFeePerGas": transaction.fees.max_priority_fee_per_gas_wei,
-    }
-
-
-def _integer(value: int) -> bytes:
-    """RLP's integer: big-endian without leading zeros."""
-    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+def _require_permission(
+    signer: Signer, transaction: UnsignedTransaction, permissions: Permissions
+) -> None:
+    if permissions.account != signer.address:
+        raise InvariantError(
+            f"permissions of {to_checksum(permissions.account)} were given for "
+            f"{to_checksum(signer.address)}"
+        )
+    reason = refusal(permissions, transaction)
+    if reason is not None:
+        raise InvariantError(
+            f"the transaction of nonce {transaction.nonce} is not signed: {reason}"
+        )

@@ -69,9 +69,9 @@ campaigns = Table(
     schema=SCHEMA,
 )
 
-# A captured payment to settle. state: ready → batched → included → settled → refunded; exits: blocked,
-# quarantined, void, superseded. Moves back are legal where a reorg took the event away; even from
-# settled, when a finalized block changed. Every move is kept in moves, by a trigger.
+# A captured payment to settle. state: ready → batched → included → settled → refunded; exits:
+# blocked, quarantined, void, superseded. Moves back are legal where a reorg took the event away;
+# even from settled, when a finalized block changed. A trigger keeps every move in moves.
 requests = Table(
     "requests",
     metadata,
@@ -151,7 +151,9 @@ batches = Table(
     Column("gas_limit", BigInteger, nullable=False),
     Column("campaign_request_id", Uuid),
     Column("action_id", Uuid),
-    Column("amount_base_units", UINT256),  # fund, transfer_tokens: tokens moved
+    # Tokens moved (fund, transfer_tokens) or claimed (confirm_payments, settle_payments).
+    Column("token", ADDRESS),
+    Column("amount_base_units", UINT256),
     Column("value_wei", UINT256, nullable=False, server_default="0"),  # top_up_gas: coins moved
     Column("sealed_at", UTC_TIME, nullable=False, server_default=func.now()),
     Column("released_at", UTC_TIME),
@@ -224,7 +226,7 @@ nonce_slots = Table(
     Column("chain_id", BigInteger, nullable=False),
     Column("signer", ADDRESS, nullable=False),
     Column("nonce", BigInteger, nullable=False),
-    Column("batch_id", Uuid),
+    Column("batch_id", Uuid),  # null: it fills a hole, as a no-op
     Column("state", Text, nullable=False, server_default="reserved"),
     Column("is_final", Boolean, nullable=False, server_default=text("false")),
     Column("mined_tx", HASH),
@@ -237,6 +239,11 @@ nonce_slots = Table(
     Column("final_at", UTC_TIME),
     PrimaryKeyConstraint("chain_id", "signer", "nonce"),
     UniqueConstraint("batch_id"),
+    Index(
+        "ix_nonce_slots_failed_at",
+        "mined_at",
+        postgresql_where=text("state = 'mined_failed'"),
+    ),
     ForeignKeyConstraint(["batch_id"], ["settlement.batches.id"]),
     CheckConstraint(
         "state IN ('reserved','signed','mined_ok','mined_failed','foreign')", name="state"
@@ -244,8 +251,8 @@ nonce_slots = Table(
     schema=SCHEMA,
 )
 
-# Every signed transaction, committed before any node sees it. intent precedes the first send. A no-op
-# gives a nonce up whose batch no node takes; whichever of the two is mined decides.
+# Every signed transaction, committed before any node sees it. intent precedes the first send. A
+# no-op gives a nonce up whose batch no node takes; whichever of the two is mined decides.
 attempts = Table(
     "attempts",
     metadata,

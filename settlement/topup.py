@@ -5,7 +5,7 @@ stands in its way do they leave the wallet, because a treasury that is closed gi
 Nothing is sent for a payment that is still to be created.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -19,19 +19,22 @@ from settlement.batching import gas_limit
 from settlement.due import Group, awaiting_funds, group_by_call, move
 from settlement.funding import (
     FundingPlan,
-    headroom,
     is_quiet,
     is_under_way,
     moving,
     plan_funding,
+    under_way,
 )
+from settlement.head import Head
+from settlement.headroom import headroom, headrooms
 from settlement.lane import Lane
 from settlement.lifecycle import FUNDING, TREASURY, Move
-from settlement.nonces import Plan
-from settlement.payments import Head, has_lingered, move_tried, try_group
+from settlement.nonces import Plan, in_flight
+from settlement.payments import has_lingered, move_tried, try_group
 from settlement.preflight import estimate
 from settlement.reverts import Revert
 from settlement.sealing import try_seal
+from settlement.switches import stopping
 from settlement.types import FUND, DueRequest, RequestState
 
 log = structlog.get_logger()
@@ -58,32 +61,66 @@ class _Need:
 
 
 def fund(lane: Lane, head: Head) -> int:
-    """Seal a transfer to every treasury that needs tokens; returns how many.
+    """Seal a transfer to every treasury that needs tokens, while the lane has room; says how many.
 
     Requests that the wallet cannot cover are blocked, and are ready again when it can.
     """
     with lane.engine.begin() as connection:
-        waiting = awaiting_funds(connection, lane.chain_id)
-        groups = group_by_call(connection, lane.chain_id, waiting, now=head.timestamp)
+        room = lane.policy.in_flight_max - in_flight(connection, lane.chain_id, lane.sender)
+        if room <= 0:
+            return 0
+        stops = stopping(connection, chain_id=lane.chain_id, signer=lane.sender)
+        waiting = awaiting_funds(connection, lane.chain_id, stops=stops)
+        groups = [
+            group
+            for group in group_by_call(connection, lane.chain_id, waiting, now=head.timestamp)
+            if group.step != "create" and has_lingered(lane, group)
+        ]
+        unclaimed = headrooms(
+            connection,
+            chain_id=lane.chain_id,
+            treasuries=list({group.treasury for group in groups}),
+            mined_only=False,
+        )
+        busy = {one.treasury for one in under_way(connection, lane.chain_id) if one.kind == FUND}
     sealed = 0
-    for group in groups:
-        if group.step == "create" or not has_lingered(lane, group):
-            continue
-        try:
-            answer = lane.reader.call(group.token, calldata.balance_of(lane.sender))
-            balance = TokenAmount(calldata.read_uint(answer))
-        except (RpcError, ValueError) as refusal:
-            _block(lane, group.waiting, f"{TREASURY}its token does not answer: {refusal}")
-            continue
-        sealed += _fund_one(lane, head, _Need(group, balance))
+    for need in _needs(lane, groups):
+        if sealed >= room:
+            break
+        free = unclaimed[need.treasury, need.token]
+        plan = plan_funding(need.waiting, headroom=free, wallet=need.balance)
+        if _changes_anything(need, plan, busy=need.treasury in busy):
+            sealed += _fund_one(lane, head, need, plan, busy=need.treasury in busy)
     return sealed
 
 
-def _fund_one(lane: Lane, head: Head, need: _Need) -> int:
+def _needs(lane: Lane, groups: Sequence[Group]) -> Iterator[_Need]:
+    """What each treasury needs, the signer's balance asked once a token; a dead token blocks."""
+    balances: dict[Address, TokenAmount] = {}
+    for group in groups:
+        try:
+            if group.token not in balances:
+                answer = lane.reader.call(group.token, calldata.balance_of(lane.sender))
+                balances[group.token] = TokenAmount(calldata.read_uint(answer))
+        except (RpcError, ValueError) as refusal:
+            _block(lane, group.waiting, f"{TREASURY}its token does not answer: {refusal}")
+            continue
+        yield _Need(group, balances[group.token])
+
+
+def _changes_anything(need: _Need, plan: FundingPlan, *, busy: bool) -> bool:
+    """Whether a plan made from what was read for all treasuries at once is worth a closer look."""
+    if _short_moves(need, plan):
+        return True
+    if busy:
+        return False
+    return bool(plan.amount) or any(one.state == "blocked" for one in _covered(need, plan))
+
+
+def _fund_one(lane: Lane, head: Head, need: _Need, plan: FundingPlan, *, busy: bool) -> int:
+    """Try what a first plan covers, plan again by what that told, and seal the transfer."""
     with lane.engine.begin() as connection:
-        plan = _plan(connection, lane, head, need, free=None)
         move(connection, _short_moves(need, plan))
-        busy = _is_busy(connection, lane, need)
     covered = _covered(need, plan)
     if busy or not (plan.amount or any(request.state == "blocked" for request in covered)):
         return 0
@@ -112,14 +149,16 @@ def _seal_transfer(
         if gas.blame != "funds":
             _block(lane, _covered(need, plan), TREASURY + gas.reason)
         return False
-    return try_seal(
+    outcome = try_seal(
         lane,
+        head,
         Plan(
             kind=FUND,
             target=need.token,
             treasury=need.treasury,
             calldata=data,
             gas_limit=gas_limit(gas),
+            token=need.token,
             amount_base_units=plan.amount,
         ),
         still=lambda connection: (
@@ -127,6 +166,7 @@ def _seal_transfer(
             and _plan(connection, lane, head, need, free=free) == plan
         ),
     )
+    return outcome == "sealed"
 
 
 def _plan(

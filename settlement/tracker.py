@@ -1,29 +1,34 @@
 """Close nonce slots by receipts, and open them again when a reorg takes the receipts back.
 
 Receipts say what a nonce was spent on and what gas it cost. Whether a payment is settled, only the
-index says.
+index says. Every write names the state it was decided in: who was asleep changes nothing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
 from indexer.chain.blocks import Receipt
 from indexer.chain.types import BlockHash, BlockNumber, TxHash, to_hex
 from indexer.errors import RpcError
+from indexer.tables import blocks
+from settlement.adoption import adopt, spender_of
 from settlement.lane import Lane
-from settlement.lifecycle import struck
-from settlement.nonces import quarantine, slots_of
+from settlement.nonces import fill_holes, quarantine, slots_of
+from settlement.releasing import release
 from settlement.reverts import decode_revert
-from settlement.tables import AnyRow, attempts, batch_items, batches, nonce_slots, requests, signers
+from settlement.tables import AnyRow, attempts, batches, nonce_slots, signers
+from settlement.types import Nonce
 
 log = structlog.get_logger()
 
 FOREIGN_AFTER_BLOCKS = 10
-"""Blocks for which a spent nonce may lack a receipt of ours before another sender is blamed: nodes
-behind one URL lag behind each other."""
+"""Blocks for which a spent nonce may lack a receipt of ours before another sender is blamed that
+nobody can name: nodes behind one URL lag behind each other."""
+GIVEN_UP = "given up to a no-op"
+_MINED = ("mined_ok", "mined_failed", "foreign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Tracker:
     def reconcile(self, look: Look) -> None:
         """Bring every slot that is not final in line with the chain."""
         self._notice_foreign_sender(look)
+        self._fill_holes(look)
         for slot in self._slots(_open(look)):
             self._close(slot, look)
         if look.head_hash != self._checked_head:
@@ -68,32 +74,67 @@ class Tracker:
                 reason = f"the chain counts {look.mined_nonces} transactions, we sent {next_nonce}"
                 quarantine(connection, chain_id=lane.chain_id, address=lane.sender, reason=reason)
 
+    def _fill_holes(self, look: Look) -> None:
+        """See to it that what is under way can be mined: every nonce below it has a slot."""
+        lane = self._lane
+        with lane.engine.begin() as connection:
+            lowest = connection.execute(
+                select(func.min(nonce_slots.c.nonce)).where(
+                    slots_of(lane.chain_id, lane.sender),
+                    nonce_slots.c.nonce >= look.mined_nonces,
+                )
+            ).scalar_one()
+            if lowest is not None and lowest > look.mined_nonces:
+                fill_holes(
+                    connection,
+                    chain_id=lane.chain_id,
+                    address=lane.sender,
+                    mined_nonces=look.mined_nonces,
+                )
+
     def _close(self, slot: AnyRow, look: Look) -> None:
         """Close an open slot whose nonce is spent: by our receipt, or by a foreign transaction."""
-        receipt = self._receipt(slot.nonce)
+        hashes = self._hashes(slot.nonce)
+        receipt = self._receipt(hashes)
         if receipt is not None:
             self._absent_since.pop(slot.nonce, None)
             self._set_mined(slot, receipt)
             return
-        first_absent = self._absent_since.setdefault(slot.nonce, look.head_number)
-        if look.head_number - first_absent < FOREIGN_AFTER_BLOCKS:
-            return
+        spender = spender_of(self._lane, Nonce(slot.nonce), head_number=look.head_number)
+        if spender is None or spender in hashes:
+            first_absent = self._absent_since.setdefault(slot.nonce, look.head_number)
+            if look.head_number - first_absent < FOREIGN_AFTER_BLOCKS:
+                return
+            if self._lane.reader.receipt_anywhere(hashes) is not None:
+                return  # the preferred node lags; it is asked again
+        elif adopt(self._lane, slot, spender):
+            return  # closed by its receipt at the next look
+        self._blame(slot, look, spender)
+
+    def _blame(self, slot: AnyRow, look: Look, spender: TxHash | None) -> None:
+        """Stop sealing: somebody else has the key."""
+        by = "another transaction" if spender is None else f"transaction {to_hex(spender)}"
         with self._lane.engine.begin() as connection:
-            _set(connection, slot, state="foreign", mined_block=look.head_number)
-            quarantine(
+            _set(
                 connection,
-                chain_id=self._lane.chain_id,
-                address=self._lane.sender,
-                reason=f"another transaction took nonce {slot.nonce}",
+                slot,
+                state="foreign",
+                mined_block=look.head_number,
+                mined_at=func.now(),
+                failure=f"{by} took its nonce",
             )
+            if slot.batch_id is not None:  # a hole that was none: a node lagged
+                quarantine(
+                    connection,
+                    chain_id=self._lane.chain_id,
+                    address=self._lane.sender,
+                    reason=f"{by} took nonce {slot.nonce}",
+                )
 
     def _recheck(self, look: Look) -> None:
         """Compare the block of every mined slot with the chain; what vanished is open again."""
         slots = self._slots(
-            and_(
-                nonce_slots.c.state.in_(("mined_ok", "mined_failed", "foreign")),
-                nonce_slots.c.is_final.is_(False),
-            )
+            and_(nonce_slots.c.state.in_(_MINED), nonce_slots.c.is_final.is_(False))
         )
         numbers = sorted({BlockNumber(slot.mined_block) for slot in slots})
         present = [number for number in numbers if number <= look.head_number]
@@ -101,7 +142,7 @@ class Tracker:
         for slot in slots:
             if slot.mined_block_hash == hashes.get(slot.mined_block, b""):
                 continue
-            receipt = self._receipt(slot.nonce)
+            receipt = self._receipt(self._hashes(slot.nonce))
             if receipt is not None:
                 self._set_mined(slot, receipt)
             elif slot.state != "foreign" or slot.nonce >= look.mined_nonces:
@@ -110,68 +151,82 @@ class Tracker:
     def _reopen(self, slot: AnyRow) -> None:
         """Forget the receipt, and what nodes said: the bytes are sent again, as if at first."""
         with self._lane.engine.begin() as connection:
-            _set(
+            changed = _set(
                 connection,
                 slot,
                 state="signed" if _has_attempt(connection, slot) else "reserved",
                 mined_tx=None,
                 mined_block=None,
                 mined_block_hash=None,
+                mined_at=None,
+                gas_used=None,
+                effective_gas_price_wei=None,
                 failure=None,
             )
-            connection.execute(
-                update(attempts)
-                .where(
-                    attempts.c.chain_id == slot.chain_id,
-                    attempts.c.signer == slot.signer,
-                    attempts.c.nonce == slot.nonce,
+            if changed:
+                connection.execute(
+                    update(attempts)
+                    .where(_of_slot(slot))
+                    .values(sent_at=None, acknowledged_at=None, sent_block=None)
                 )
-                .values(sent_at=None, acknowledged_at=None, sent_block=None)
-            )
         log.warning("transaction_reorganized", nonce=slot.nonce)
 
     def _finalize(self, look: Look) -> None:
-        """Mark slots final by the indexer's mark; release what finally had no effect."""
+        """Mark slots final by the indexer's mark; release what finally had no effect.
+
+        The indexer's own hash at that height, where it keeps one, must be the receipt's.
+        """
         if look.finalized_number is None:
             return
+        contradicted = exists().where(
+            blocks.c.chain_id == nonce_slots.c.chain_id,
+            blocks.c.number == nonce_slots.c.mined_block,
+            blocks.c.hash != nonce_slots.c.mined_block_hash,
+        )
         with self._lane.engine.begin() as connection:
             final = connection.execute(
                 update(nonce_slots)
                 .where(
                     slots_of(self._lane.chain_id, self._lane.sender),
                     nonce_slots.c.is_final.is_(False),
-                    nonce_slots.c.state.in_(("mined_ok", "mined_failed", "foreign")),
+                    nonce_slots.c.state.in_(_MINED),
                     nonce_slots.c.mined_block <= look.finalized_number,
+                    or_(nonce_slots.c.state == "foreign", ~contradicted),
                 )
-                .values(is_final=True)
+                .values(is_final=True, final_at=func.now())
                 .returning(nonce_slots.c.batch_id, nonce_slots.c.state, nonce_slots.c.failure)
             ).all()
             for slot in final:
-                if slot.state != "mined_ok":
-                    _release(connection, slot)
+                if slot.state != "mined_ok" and slot.batch_id is not None:
+                    release(connection, slot)
 
-    def _receipt(self, nonce: int) -> Receipt | None:
-        """The receipt of whichever attempt at this nonce was mined."""
+    def _hashes(self, nonce: int) -> list[TxHash]:
+        """All that was ever signed for a nonce, newest first."""
         with self._lane.engine.connect() as connection:
-            hashes = connection.execute(
-                select(attempts.c.tx_hash)
-                .where(
-                    attempts.c.chain_id == self._lane.chain_id,
-                    attempts.c.signer == self._lane.sender,
-                    attempts.c.nonce == nonce,
-                )
-                .order_by(attempts.c.sequence.desc())
-            ).scalars()
-            known = list(hashes)
-        for tx_hash in known:
-            receipt = self._lane.reader.transaction_receipt(TxHash(tx_hash))
+            return [
+                TxHash(tx_hash)
+                for tx_hash in connection.execute(
+                    select(attempts.c.tx_hash)
+                    .where(
+                        attempts.c.chain_id == self._lane.chain_id,
+                        attempts.c.signer == self._lane.sender,
+                        attempts.c.nonce == nonce,
+                    )
+                    .order_by(attempts.c.sequence.desc())
+                ).scalars()
+            ]
+
+    def _receipt(self, hashes: Sequence[TxHash]) -> Receipt | None:
+        """The receipt of whichever of these was mined."""
+        for tx_hash in hashes:
+            receipt = self._lane.reader.transaction_receipt(tx_hash)
             if receipt is not None:
                 return receipt
         return None
 
     def _set_mined(self, slot: AnyRow, receipt: Receipt) -> None:
-        state = "mined_ok" if receipt.succeeded else "mined_failed"
-        failure = None if receipt.succeeded else self._why(slot)
+        failure = self._failure(slot, receipt)
+        state = "mined_ok" if failure is None else "mined_failed"
         with self._lane.engine.begin() as connection:
             _set(
                 connection,
@@ -180,6 +235,7 @@ class Tracker:
                 mined_tx=receipt.tx_hash,
                 mined_block=receipt.block_number,
                 mined_block_hash=receipt.block_hash,
+                mined_at=func.now(),
                 gas_used=receipt.gas_used,
                 effective_gas_price_wei=receipt.effective_gas_price,
                 failure=failure,
@@ -193,6 +249,16 @@ class Tracker:
             failure=failure,
         )
 
+    def _failure(self, slot: AnyRow, receipt: Receipt) -> str | None:
+        """Why a mined transaction did not do what its batch says; None when it did."""
+        if not receipt.succeeded:
+            return self._why(slot)
+        with self._lane.engine.connect() as connection:
+            is_noop = connection.execute(
+                select(attempts.c.is_noop).where(attempts.c.tx_hash == receipt.tx_hash)
+            ).scalar_one()
+        return GIVEN_UP if is_noop else None
+
     def _why(self, slot: AnyRow) -> str:
         """Ask why a mined transaction failed, by trying it again now."""
         lane = self._lane
@@ -201,7 +267,7 @@ class Tracker:
                 select(batches).where(batches.c.id == slot.batch_id)
             ).one_or_none()
         if batch is None:
-            return "nothing was to be done"
+            return GIVEN_UP
         try:
             lane.reader.estimate_gas(
                 {
@@ -232,56 +298,30 @@ def _open(look: Look) -> ColumnElement[bool]:
 
 
 def _has_attempt(connection: Connection, slot: AnyRow) -> bool:
+    return bool(connection.execute(select(exists().where(_of_slot(slot)))).scalar_one())
+
+
+def _of_slot(slot: AnyRow) -> ColumnElement[bool]:
+    return and_(
+        attempts.c.chain_id == slot.chain_id,
+        attempts.c.signer == slot.signer,
+        attempts.c.nonce == slot.nonce,
+    )
+
+
+def _set(connection: Connection, slot: AnyRow, **values: object) -> bool:
+    """Change a slot that is still as it was read; says whether it was."""
     return bool(
         connection.execute(
-            select(
-                exists().where(
-                    attempts.c.chain_id == slot.chain_id,
-                    attempts.c.signer == slot.signer,
-                    attempts.c.nonce == slot.nonce,
-                )
+            update(nonce_slots)
+            .where(
+                nonce_slots.c.chain_id == slot.chain_id,
+                nonce_slots.c.signer == slot.signer,
+                nonce_slots.c.nonce == slot.nonce,
+                nonce_slots.c.state == slot.state,
+                nonce_slots.c.is_final.is_(False),
+                nonce_slots.c.mined_block_hash.is_not_distinct_from(slot.mined_block_hash),
             )
-        ).scalar_one()
+            .values(**values)
+        ).rowcount
     )
-
-
-def _set(connection: Connection, slot: AnyRow, **values: object) -> None:
-    connection.execute(
-        update(nonce_slots)
-        .where(
-            nonce_slots.c.chain_id == slot.chain_id,
-            nonce_slots.c.signer == slot.signer,
-            nonce_slots.c.nonce == slot.nonce,
-        )
-        .values(**values)
-    )
-
-
-def _release(connection: Connection, slot: AnyRow) -> None:
-    """Let the work of a batch be sealed again: its nonce was spent without effect, for good."""
-    failure = slot.failure or "another transaction took its nonce"
-    connection.execute(
-        update(batches).where(batches.c.id == slot.batch_id).values(released_at=func.now())
-    )
-    connection.execute(
-        update(batch_items)
-        .where(batch_items.c.batch_id == slot.batch_id)
-        .values(released_at=func.now())
-    )
-    released = connection.execute(
-        update(requests)
-        .where(requests.c.batch_id == slot.batch_id, requests.c.state == "batched")
-        .values(
-            batch_id=None, state="ready", strikes=requests.c.strikes + 1, state_since=func.now()
-        )
-        .returning(requests.c.request_id, requests.c.strikes)
-    ).all()
-    for row in released:
-        move = struck(row.strikes, failure)
-        if move.state != "ready":
-            connection.execute(
-                update(requests)
-                .where(requests.c.request_id == row.request_id)
-                .values(state=move.state, reason=move.reason)
-            )
-    log.warning("batch_released", batch_id=str(slot.batch_id), failure=failure)

@@ -2,8 +2,9 @@
 
 import json
 import sys
-from datetime import datetime
 from typing import Any
+
+from indexer.plain import plain
 
 
 def show(value: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any JSON value
@@ -14,13 +15,5 @@ def show(value: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any JSON value
         as_json: On one line, as the last of the output.
     """
     indent = None if as_json else 2
-    sys.stdout.write(json.dumps(value, default=_plain, indent=indent) + "\n")
+    sys.stdout.write(json.dumps(value, default=plain, indent=indent) + "\n")
     sys.stdout.flush()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)

@@ -31,6 +31,8 @@ class Anvil:
     port: int
     state_file: Path | None = None
     """Where the chain is kept between runs; None forgets it."""
+    epoch_slots: int = FINALITY_EPOCH_SLOTS
+    """Blocks of an epoch: what is deeper than two of them is final."""
 
     @property
     def url(self) -> str:
@@ -56,7 +58,7 @@ class Anvil:
             "--order",
             "fifo",
             "--slots-in-an-epoch",
-            str(FINALITY_EPOCH_SLOTS),
+            str(self.epoch_slots),
             "--quiet",
             *persistence,
         ]

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from indexer.errors import ConfigurationError, LastroError
 from indexer.telemetry import configure_logging
-from stack import indexer_cli, operations
+from stack import audit_cli, indexer_cli, operations, settlement_cli
 from stack.settings import StackSettings
 
 EXIT_FAILED = 1
@@ -37,7 +37,8 @@ notes = Console(stderr=True, highlight=False, soft_wrap=True)
 config = typer.Typer(no_args_is_help=True, help="Settings of every process.")
 app.add_typer(config, name="config")
 app.add_typer(indexer_cli.app, name="indexer")
-app.add_typer(operations.settlement, name="settlement")
+app.add_typer(settlement_cli.app, name="settlement")
+app.add_typer(audit_cli.app, name="audit")
 app.add_typer(operations.ledger, name="ledger")
 app.add_typer(operations.proof, name="proof")
 

@@ -145,6 +145,7 @@ class Topology:
             "REDIS_URL": self.redis_url,
             "LASTRO_DEPLOYMENTS_DIR": str(self.deployments),
             "LASTRO_CHAINS": ",".join(network.name for network in NETWORKS),
+            "LASTRO_SIGNER": "keystore",
             "LASTRO_SIGNER_KEYSTORE": str(self.platform_key.keystore),
             "LASTRO_SIGNER_PASSWORD_FILE": str(self.platform_key.password_file),
             "LASTRO_API_PORT": str(self.settings.ports.api),

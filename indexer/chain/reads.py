@@ -18,12 +18,14 @@ from indexer.chain.types import (
     BlockHash,
     BlockNumber,
     TxHash,
+    address_from_hex,
     bytes_from_hex,
     hash_from_hex,
     to_hex,
 )
 from indexer.chain.wire import (
     WireFeeHistory,
+    WireFullBlock,
     WireHeader,
     WireLog,
     WireReceipt,
@@ -47,6 +49,8 @@ _RECEIPT: msgspec.json.Decoder[WireReceipt | None] = msgspec.json.Decoder(WireRe
 _TRANSACTION: msgspec.json.Decoder[WireTransaction | None] = msgspec.json.Decoder(
     WireTransaction | None
 )
+_FULL_BLOCK: msgspec.json.Decoder[WireFullBlock | None] = msgspec.json.Decoder(WireFullBlock | None)
+_TEXT_OR_NONE: msgspec.json.Decoder[str | None] = msgspec.json.Decoder(str | None)
 _FEE_HISTORY: msgspec.json.Decoder[WireFeeHistory] = msgspec.json.Decoder(WireFeeHistory)
 _TEXT: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
 
@@ -158,6 +162,30 @@ def transaction(node: Node, tx_hash: TxHash) -> Transaction | None:
     """The transaction, mined or waiting; None when the node does not know it."""
     wire = _TRANSACTION.decode(node.ask("eth_getTransactionByHash", to_hex(tx_hash)))
     return None if wire is None else wire.value()
+
+
+def first_receipt(node: Node, tx_hashes: Sequence[TxHash]) -> Receipt | None:
+    """The receipt of the first of these that is mined."""
+    for tx_hash in tx_hashes:
+        receipt = transaction_receipt(node, tx_hash)
+        if receipt is not None:
+            return receipt
+    return None
+
+
+def sent_in(node: Node, number: BlockNumber, sender: Address, nonce: int) -> TxHash | None:
+    """The transaction of a block that took a nonce of an account; None when none did."""
+    block = _FULL_BLOCK.decode(node.ask("eth_getBlockByNumber", hex(number), True))
+    for wire in () if block is None else block.transactions:
+        if address_from_hex(wire.sender) == sender and int(wire.nonce, 16) == nonce:
+            return TxHash(hash_from_hex(wire.hash))
+    return None
+
+
+def raw_transaction(node: Node, tx_hash: TxHash) -> bytes | None:
+    """The signed bytes of a transaction; None when the node does not know it."""
+    text = _TEXT_OR_NONE.decode(node.ask("eth_getRawTransactionByHash", to_hex(tx_hash)))
+    return bytes_from_hex(text) if text else None
 
 
 def fee_history(node: Node, blocks: int, percentiles: Sequence[float]) -> FeeHistory:

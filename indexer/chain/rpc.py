@@ -234,6 +234,29 @@ class ChainReader:
         """The transaction, mined or in the node's pool; None when the node does not know it."""
         return self._nodes.first(lambda node: reads.transaction(node, tx_hash))
 
+    def receipt_anywhere(self, tx_hashes: Sequence[TxHash]) -> Receipt | None:
+        """The receipt of whichever of these a node knows as mined; None when none knows any.
+
+        Raises:
+            RpcUnavailable: No node knows one, and not every node answered: that proves nothing.
+        """
+        answered = 0
+        for _, found in self._nodes.each(lambda node: reads.first_receipt(node, tx_hashes)):
+            answered += 1
+            if found is not None:
+                return found
+        if answered < len(self._nodes):
+            raise RpcUnavailable("not every node says that it lacks the transaction")
+        return None
+
+    def sent_in(self, number: BlockNumber, sender: Address, nonce: int) -> TxHash | None:
+        """The transaction of a block that took a nonce of an account; None when none did."""
+        return self._nodes.first(lambda node: reads.sent_in(node, number, sender, nonce))
+
+    def raw_transaction(self, tx_hash: TxHash) -> bytes | None:
+        """The signed bytes of a transaction; None when the node does not know it."""
+        return self._nodes.first(lambda node: reads.raw_transaction(node, tx_hash))
+
     def send_raw(self, raw: bytes, *, url_index: int | None = None) -> TxHash:
         """Hand a signed transaction to one node.
 

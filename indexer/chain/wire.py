@@ -183,6 +183,20 @@ class WireReceipt(_Wire, frozen=True):
         )
 
 
+class WireSent(_Wire, frozen=True):
+    """Of a transaction in a block, whose it is."""
+
+    hash: str
+    sender: str = msgspec.field(name="from")
+    nonce: str
+
+
+class WireFullBlock(_Wire, frozen=True):
+    """A block with its transactions whole, of which only the senders are read."""
+
+    transactions: list[WireSent]
+
+
 class WireTransaction(_Wire, frozen=True):
     """A transaction, mined or waiting."""
 

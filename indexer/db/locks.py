@@ -33,3 +33,18 @@ def transaction_lock(connection: Connection, name: str) -> None:
     if not connection.in_transaction():
         raise InvariantError(f"lock {name!r} needs a surrounding transaction")
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(name)})
+
+
+def try_transaction_lock(connection: Connection, name: str) -> bool:
+    """Take a lock until the surrounding transaction ends; False when another holds it.
+
+    Raises:
+        InvariantError: There is no surrounding transaction.
+    """
+    if not connection.in_transaction():
+        raise InvariantError(f"lock {name!r} needs a surrounding transaction")
+    return bool(
+        connection.execute(
+            text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": lock_key(name)}
+        ).scalar_one()
+    )

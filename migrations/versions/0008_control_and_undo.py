@@ -90,6 +90,18 @@ def _extend_campaigns_and_requests() -> None:
 
 def _extend_transactions() -> None:
     op.add_column("batches", sa.Column("action_id", sa.Uuid()), schema="settlement")
+    op.add_column("batches", sa.Column("token", sa.LargeBinary()), schema="settlement")
+    op.execute("UPDATE settlement.batches SET token = target WHERE kind = 'fund'")
+    op.execute(
+        """
+        UPDATE settlement.batches b SET token = c.token, amount_base_units = c.claimed
+        FROM (SELECT i.batch_id, min(r.token) AS token, sum(r.amount_base_units) AS claimed
+              FROM settlement.batch_items i
+              JOIN settlement.requests r ON r.request_id = i.request_id
+              WHERE i.kind IN ('confirm_payments','settle_payments') GROUP BY i.batch_id) c
+        WHERE b.id = c.batch_id
+        """
+    )
     op.add_column(
         "batches",
         sa.Column("value_wei", sa.Numeric(78, 0), nullable=False, server_default="0"),
@@ -111,6 +123,13 @@ def _extend_transactions() -> None:
         op.add_column(
             "nonce_slots", sa.Column(name, sa.DateTime(timezone=True)), schema="settlement"
         )
+    op.create_index(
+        "ix_nonce_slots_failed_at",
+        "nonce_slots",
+        ["mined_at"],
+        schema="settlement",
+        postgresql_where=sa.text("state = 'mined_failed'"),
+    )
     op.add_column(
         "attempts",
         sa.Column("is_noop", sa.Boolean(), nullable=False, server_default=sa.text("false")),
@@ -255,6 +274,15 @@ def _create_runs_wallets_moves() -> None:
         schema="settlement",
     )
     op.create_index("ix_moves_request_id", "moves", ["request_id"], schema="settlement")
+    op.create_index(
+        "ix_moves_taken_back",
+        "moves",
+        ["at"],
+        schema="settlement",
+        postgresql_where=sa.text(
+            "before IN ('settled','refunded') AND after NOT IN ('settled','refunded')"
+        ),
+    )
 
 
 def downgrade() -> None:
@@ -264,12 +292,14 @@ def downgrade() -> None:
     for table in ("moves", "wallets", "runs", "actions", "switches"):
         op.drop_table(table, schema="settlement")
     op.drop_column("attempts", "is_noop", schema="settlement")
+    op.drop_index("ix_nonce_slots_failed_at", table_name="nonce_slots", schema="settlement")
     for name in ("mined_at", "final_at"):
         op.drop_column("nonce_slots", name, schema="settlement")
     _replace_check("batches", "kind", f"kind IN ({_KINDS})")
     op.drop_index("ix_batches_sealed_at", table_name="batches", schema="settlement")
     op.drop_index("uq_batches_action", table_name="batches", schema="settlement")
     op.drop_column("batches", "value_wei", schema="settlement")
+    op.drop_column("batches", "token", schema="settlement")
     op.drop_column("batches", "action_id", schema="settlement")
     _replace_check("requests", "state", f"state IN ({_STATES})")
     op.drop_constraint(

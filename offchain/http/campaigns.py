@@ -56,7 +56,9 @@ class CampaignBody(Body):
     title: SafeText
     creator: SafeText = Field(description="Public display name.")
     creator_wallet: WalletText | None = Field(
-        None, description="Owner on-chain; required when it settles there."
+        None,
+        description="Owner on-chain. Required when it settles there, unless wallets are kept for "
+        "creators.",
     )
     goal_minor: AmountMinor
     currency: CurrencyCode
@@ -73,7 +75,7 @@ class CampaignBody(Body):
         if self.launch_at is not None and self.deadline_at <= self.launch_at:
             raise ValueError("deadline_at must be after launch_at")
         is_onchain = self.settlement_mode == "onchain"
-        if is_onchain and (self.chain is None or self.creator_wallet is None):
+        if is_onchain and self.chain is None:
             raise ValueError("a campaign that settles on-chain needs chain and creator_wallet")
         if not is_onchain and (self.chain is not None or self.treasury_kind is not None):
             raise ValueError("a fiat-only campaign has neither chain nor treasury_kind")
@@ -147,6 +149,10 @@ def _new_campaign(body: CampaignBody, state: HttpState) -> NewCampaign:
 def _onchain_terms(body: CampaignBody, state: HttpState) -> OnchainTerms | None:
     if body.settlement_mode != "onchain":
         return None
+    if body.creator_wallet is None and not state.services.chains.keeps_wallets:
+        raise invalid_request(
+            [FaultyField("required: no wallets are kept here", pointer="#/creator_wallet")]
+        )
     served = state.services.chains.deployments
     chain_id = next(
         (chain_id for chain_id, record in served.items() if record.network == body.chain), None

@@ -29,6 +29,7 @@ from offchain.payments.feedback import attempts_on_the_way, feed_back
 from offchain.payments.handover import hand_over
 from offchain.payments.lattice import FiatStatus, may_expire
 from offchain.payments.observing import Context, apply
+from offchain.payments.reversing import take_back
 from offchain.services import Services
 from offchain.tables import campaigns, payment_attempts, pledges
 
@@ -147,7 +148,9 @@ def _waiting_for_settlement(services: Services, budget: Budget) -> Iterator[UUID
 
 def chain_feedback(runtime: Runtime, budget: Budget) -> int:
     """Bring chain progress back to the attempts, and post what is final."""
-    moved, looked = 0, 0
+    with runtime.services.engine.begin() as connection:
+        moved = take_back(connection)
+    looked = 0
     after: UUID | None = None
     while looked < FEEDBACK_MAX and not budget.is_spent():
         with runtime.services.engine.begin() as connection:

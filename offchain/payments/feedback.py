@@ -15,10 +15,10 @@ from sqlalchemy import Connection, select, update
 
 from indexer.chain.types import PaymentId, to_hex
 from indexer.queries import PaymentFact, payments_by_id
-from offchain.ledger.transfers import post, transfer_id
+from offchain.ledger.transfers import post
 from offchain.payments.attempts import Attempt, Statuses, attempt_of, move
 from offchain.payments.lattice import ChainStatus, may_chain_move
-from offchain.payments.observing import CAPTURE
+from offchain.payments.reversing import open_capture
 from offchain.tables import payment_attempts
 from settlement.queries import RequestStatus, request_statuses
 
@@ -112,7 +112,7 @@ def _follow(
     if not move(connection, attempt, to, source="chain", evidence=evidence, columns=columns):
         return False
     if verdict.status == "final":
-        post(connection, transfer_id(CAPTURE, str(attempt.id), "pending"))
+        post(connection, open_capture(connection, attempt))
     return True
 
 

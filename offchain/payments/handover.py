@@ -96,5 +96,6 @@ def _request(
         token=token.address,
         amount_base_units=base_units(attempt.amount.minor, token_decimals=token.decimals),
         captured_at=attempt.captured_at or attempt.created_at,
+        gateway=attempt.gateway,
     )
     return f"settlement: {answer.reason}" if isinstance(answer, Conflict) else None

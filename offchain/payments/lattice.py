@@ -49,7 +49,7 @@ CHAIN_MOVES: Final[dict[ChainStatus, frozenset[ChainStatus]]] = {
     "mined": frozenset({"queued", "submitted", "final"}),  # downwards: a reorg
     "held": frozenset({"queued"}),
     "failed": frozenset({"queued"}),
-    "final": frozenset(),
+    "final": frozenset({"queued", "submitted", "mined"}),  # a finalized block changed all the same
 }
 
 CLAIM_MOVES: Final[dict[ClaimStatus, frozenset[ClaimStatus]]] = {

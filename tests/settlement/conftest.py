@@ -8,6 +8,7 @@ from indexer.chain.deployments import Deployment
 from indexer.chain.networks import network_by_name
 from stack.anvil import Anvil
 from stack.ports import free_port
+from tests.settlement.stored import Store
 from tests.settlement.world import World, build, deploy
 from tests.support.servers import running
 
@@ -50,3 +51,8 @@ def build_world(
 @pytest.fixture
 def world(build_world: Callable[..., World]) -> World:
     return build_world()
+
+
+@pytest.fixture
+def store(engine_as: Callable[[str], Engine]) -> Store:
+    return Store(engine_as("settlement"))

@@ -21,7 +21,7 @@ from settlement.intake import (
     request_campaign,
     request_settlement,
 )
-from settlement.queries import campaign_onchain, explain, overview, request_statuses
+from settlement.queries import campaign_onchain, request_statuses
 from settlement.tables import campaigns, requests
 from settlement.types import derive_payment_id
 from tests.settlement.builders import HASH, NOW, TOKEN, TREASURY
@@ -186,15 +186,36 @@ def test_queries_show_what_was_asked(offchain: Engine) -> None:
         ask(connection)
         shown = campaign_onchain(connection, uuid.UUID(int=1))
         statuses = request_statuses(connection, [request_id, uuid.UUID(int=404)])
-        counted = overview(connection, CHAIN)
-        story = explain(connection, statuses[request_id].payment_id)
         assert campaign_onchain(connection, uuid.UUID(int=404)) is None
-        assert explain(connection, uuid.UUID(int=404)) == []
     assert shown is not None
     assert (shown.state, shown.treasury, shown.token) == ("live", TREASURY, TOKEN)
     assert set(statuses) == {request_id}
     assert statuses[request_id].state == "ready"
+    assert (statuses[request_id].root_id, statuses[request_id].generation) == (request_id, 0)
     assert statuses[request_id].confirmed_tx is None
-    assert counted["requests"] == {"ready": 1}
-    assert counted["campaigns"] == {"live": 1}
-    assert [entry["request_id"] for entry in story] == [request_id]
+
+
+def test_status_is_that_of_the_live_generation_or_else_of_the_newest(
+    offchain: Engine, settlement: Engine
+) -> None:
+    root, second = uuid.UUID(int=7), uuid.UUID(int=9)
+    with offchain.begin() as connection:
+        ask(connection)
+    with settlement.begin() as connection:
+        connection.execute(update(requests).values(state="superseded"))
+        (first,) = connection.execute(select(requests)).mappings()
+        anew = {"request_id": second, "generation": 1, "payment_id": b"\x07" * 32}
+        connection.execute(insert(requests).values({**first, **anew, "state": "ready"}))
+
+    def seen() -> tuple[uuid.UUID, str, int]:
+        with offchain.connect() as connection:
+            found = request_statuses(connection, [root, second])
+        assert set(found) == {root}, "a later generation is no name of its own"
+        return found[root].request_id, found[root].state, found[root].generation
+
+    assert seen() == (second, "ready", 1)
+    with settlement.begin() as connection:
+        connection.execute(
+            update(requests).where(requests.c.request_id == second).values(state="void")
+        )
+    assert seen() == (second, "void", 1)

@@ -32,6 +32,7 @@ def ready_request(engine: Engine) -> uuid.UUID:
         connection.execute(
             insert(requests).values(
                 request_id=request_id,
+                root_id=request_id,
                 chain_id=CHAIN,
                 treasury=TREASURY,
                 pledge_id=uuid.uuid4(),

@@ -16,7 +16,7 @@ from eth_account import Account
 from sqlalchemy import select
 
 from indexer.chain.types import to_checksum
-from settlement.runner import Runner
+from settlement.loop import run
 from settlement.tables import signers
 from stack.postgres import EmbeddedPostgres
 from tests.settlement.world import ADMIN, CREATOR, World
@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 @contextmanager
 def running(world: World) -> Iterator[Event]:
     stop = Event()
-    thread = Thread(target=Runner(world.lane).run, args=(stop,), kwargs={"poll_interval_s": 0.02})
+    thread = Thread(target=run, args=(world.lane, stop), kwargs={"poll_interval_s": 0.02})
     thread.start()
     try:
         yield stop

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from indexer.chain.types import to_hex
-from settlement import due
+from settlement import retrying
 from settlement.calldata import SETTLE_PAYMENTS_SIGNATURE, create_payments, selector
 from settlement.control import retry_request
 from settlement.due import open_requests
 from settlement.lifecycle import TREASURY
 from settlement.payments import NO_SETTLE_BATCH
-from settlement.queries import explain, overview, request_statuses
+from settlement.queries import request_statuses
+from settlement.reporting.story import tell
 from settlement.tables import batch_items, campaigns, nonce_slots, requests
 from tests.settlement.soundness import assert_sound
 from tests.settlement.world import CENTAVO, OAKS_KIND, OUR_KIND, World
@@ -44,10 +45,8 @@ def test_captured_payments_settle_once_from_campaign_to_finality(
     assert_sound(world, payments=12)
     with world.lane.engine.connect() as connection:
         statuses = request_statuses(connection, ids)
-        shown = overview(connection, world.lane.chain_id)
     assert all(status.confirmed_tx is not None for status in statuses.values())
     assert {status.payment_id for status in statuses.values()} == set(world.confirmed_logs())
-    assert shown["requests"] == {"settled": 12}
 
 
 def test_payments_wait_for_the_launch_of_a_time_constrained_treasury(
@@ -59,7 +58,7 @@ def test_payments_wait_for_the_launch_of_a_time_constrained_treasury(
     (row,) = world.rows(requests)
     assert row.reason.startswith("treasury: outside time window")
     assert world.tokens_of(treasury) == 0
-    monkeypatch.setattr(due, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(retrying, "RETRY_AFTER", timedelta(0))
     world.anvil.call("evm_increaseTime", 3_600)
     world.settle_down(world.all_settled)
     assert world.kinds_sealed() == ["fund", "settle_payments"]
@@ -114,8 +113,9 @@ def test_payment_is_confirmed_when_another_hand_creates_it_before_its_settlement
     sealed = world.kinds_sealed()
     assert sorted(sealed) == ["confirm_payments", "fund", "settle_payments", "settle_payments"]
     with world.lane.engine.connect() as connection:
-        story = explain(connection, other)
-    assert [step["kind"] for step in story[1:]] == ["settle_payments", "settle_payments"]
+        story = tell(connection, other)
+    assert story is not None
+    assert [one.kind for one in story.generations[0].batches] == ["settle_payments"] * 2
     assert_sound(world, payments=2)
 
 
@@ -151,19 +151,23 @@ def without_settle_batch(clone: bytes) -> bytes:
     return code + refuse + give
 
 
-def test_full_batches_are_sealed_one_after_the_other_and_the_rest_waits_for_company(
+def test_plan_is_cut_into_transactions_at_once_and_who_comes_later_waits_for_company(
     world: World,
 ) -> None:
     small = replace(world.lane.network, gas_per_transaction_max=400_000)  # about 8 payments
     world.restart(network=small)
     treasury = world.live_treasury()
+    world.give_tokens(treasury)
     for _ in range(20):
         world.pledge(treasury)
     world.settle_down(lambda: "settle_payments" in world.kinds_sealed())
+    assert world.kinds_sealed() == ["settle_payments"] * 3
+    for _ in range(2):
+        world.pledge(treasury)
     for _ in range(4):
         world.runner.turn()
-    assert world.kinds_sealed() == ["fund", "settle_payments", "settle_payments"]
+    assert world.states() == {"batched": 20, "ready": 2}
     world.settle_down(world.all_settled)
     sizes = Counter(item.batch_id for item in world.rows(batch_items))
-    assert sorted(sizes.values()) == [6, 7, 7]
-    assert_sound(world, payments=20)
+    assert sorted(sizes.values()) == [2, 6, 7, 7]
+    assert_sound(world, payments=22)

@@ -2,7 +2,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from random import Random
 from typing import Any
 
 import pytest
@@ -13,16 +12,12 @@ from structlog.testing import capture_logs
 from indexer.chain.rpc import ChainReader
 from indexer.chain.types import Address, to_checksum, to_hex
 from indexer.errors import ConfigurationError, RpcError, RpcUnavailable
-from settlement import due
+from settlement import retrying
 from settlement.calldata import selector
 from settlement.lifecycle import TREASURY
-from settlement.runner import (
-    BACKOFF_MAX_S,
-    STALE_BLOCKS,
-    Runner,
-    longest_payment_life,
-    pause_s,
-)
+from settlement.loop import BACKOFF_MAX_S, pause_s
+from settlement.payment_life import longest_payment_life
+from settlement.runner import STALE_BLOCKS, Runner
 from settlement.tables import (
     attempts,
     batches,
@@ -31,7 +26,9 @@ from settlement.tables import (
     signers,
 )
 from stack.anvil import Anvil
-from tests.settlement.faults import Crash, Lie, Moment, dying, lying_node
+from stack.fakes.chain_proxy.faults import Fault, Kind
+from stack.fakes.chain_proxy.proxy import running_proxy
+from tests.settlement.faults import Crash, Moment, dying
 from tests.settlement.soundness import assert_sound
 from tests.settlement.world import ADMIN, CENTAVO, CREATOR, OAKS_KIND, OUR_KIND, SUPPLY, World
 
@@ -104,17 +101,17 @@ def test_campaigns_are_created_once_when_killed_after_each_commit(world: World) 
 
 @pytest.mark.parametrize("lie", ["error_after_accept", "accept_then_drop"])
 def test_payments_settle_once_when_the_node_lies_about_half_of_the_sends(
-    chain: Anvil, build_world: Callable[..., World], lie: Lie
+    chain: Anvil, build_world: Callable[..., World], lie: Kind
 ) -> None:
     """Survives: a reply lost after the node took the bytes, and bytes lost after a good reply."""
-    dice = Random(lie)  # noqa: S311 - the same lies in every run
-    with lying_node(chain.url, lambda: lie if dice.random() < 0.5 else None) as (url, told):
-        world = build_world(rpc_urls=[url])
+    with running_proxy(chain.url) as node:
+        node.faults.add(Fault(lie, probability=0.5))
+        world = build_world(rpc_urls=[node.url])
         treasury = world.live_treasury()
         for _ in range(PAYMENTS):
             world.pledge(treasury)
         world.settle_down(world.all_settled)
-        assert told[lie] >= 3
+        assert node.faults.struck[lie] >= 2
         assert_sound(world, payments=PAYMENTS)
 
 
@@ -269,7 +266,7 @@ def test_work_goes_on_elsewhere_when_the_node_refuses_to_try_one_treasury(
     refusal = "gas required exceeds allowance (50000000)"
     assert reasons == {f"{TREASURY}the node refused a trial: {refusal}"}, "tried again by itself"
     monkeypatch.undo()
-    monkeypatch.setattr(due, "RETRY_AFTER", timedelta(0))
+    monkeypatch.setattr(retrying, "RETRY_AFTER", timedelta(0))
     world.settle_down(world.all_settled)
 
 

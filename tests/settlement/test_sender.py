@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from indexer.chain.types import BlockNumber, to_hex
-from settlement.sender import replace_stuck
+from settlement.replacing import replace_stuck
 from settlement.tables import attempts, nonce_slots
 from tests.settlement.faults import Crash, dying
 from tests.settlement.world import World
@@ -88,7 +88,9 @@ def test_replacement_is_sent_when_the_process_died_after_storing_it(
     world.anvil.call("anvil_dropAllTransactions")
     world.restart(engine=engine)
     nonce = attempts_of(world)[0].nonce
-    assert not replace_stuck(world.lane, mined_nonces=nonce, head_number=BlockNumber(10**6))
+    assert not replace_stuck(
+        world.lane, world.lane.prices(), mined_nonces=nonce, head_number=BlockNumber(10**6)
+    )
     world.runner.turn()
     assert attempts_of(world)[1].sent_at is not None
     world.mine()

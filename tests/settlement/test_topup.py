@@ -8,7 +8,8 @@ from eth_abi.abi import encode
 
 from indexer.chain.types import Address, to_checksum
 from settlement.calldata import selector
-from settlement.funding import QUIET_BLOCKS, headroom
+from settlement.funding import QUIET_BLOCKS
+from settlement.headroom import headroom
 from settlement.tables import batches, requests
 from tests.settlement.world import ADMIN, CENTAVO, CREATOR, OAKS_KIND, OUR_KIND, World
 
@@ -142,5 +143,5 @@ def test_requests_wait_with_the_reason_when_their_token_is_no_contract(
     (reason,) = reasons(world)
     assert reason.startswith("treasury: its token does not answer")
     world.anvil.call("anvil_setCode", to_checksum(token), code)
-    monkeypatch.setattr("settlement.due.RETRY_AFTER", NO_TIME)
+    monkeypatch.setattr("settlement.retrying.RETRY_AFTER", NO_TIME)
     world.settle_down(world.all_settled)

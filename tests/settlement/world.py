@@ -3,7 +3,6 @@
 Blocks are mined one at a time by ``World.mine``; finality follows two blocks behind.
 """
 
-import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,11 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from eth_abi.abi import encode
-from eth_account import Account
 from eth_hash.auto import keccak
 from sqlalchemy import Engine, Table, select
 
-from indexer.chain.abi import ARTIFACTS, load_artifact
 from indexer.chain.deployments import Deployment
 from indexer.chain.rpc import ChainReader
 from indexer.chain.types import Address, TokenAmount, address_from_hex, to_checksum, to_hex
@@ -24,28 +21,27 @@ from settlement.calldata import selector
 from settlement.intake import Accepted, CampaignAccepted, request_campaign, request_settlement
 from settlement.lane import Lane, Policy
 from settlement.runner import Runner
-from settlement.signer import KeystoreSigner
+from settlement.signers.keystore import KeystoreSigner
 from settlement.tables import batches, campaigns, requests
 from stack.anvil import Anvil
-from tests.support.waiting import eventually
+from tests.support.real_protocol import (
+    ADMIN,
+    KINDS,
+    OAKS_KIND,
+    OUR_KIND,
+    PLATFORM,
+    SUPPLY,
+    Deployer,
+    deploy,
+    types_of,
+)
 
-PLATFORM = keccak(b"lastro")
-BRL = b"BRL".ljust(32, b"\0")
+__all__ = ["ADMIN", "KINDS", "OAKS_KIND", "OUR_KIND", "SUPPLY", "World", "build", "deploy"]
+
 CREATOR = Address(b"\x11" * 20)
 ADAPTER = Address(b"\x12" * 20)
-ADMIN = Account.from_key(keccak(b"platform admin of the tests"))
-SUPPLY = 10**30
 CAMPAIGN_BATCHES = ("create_campaign", "create_treasury")
 CENTAVO = 10**16
-OUR_KIND = "payment-treasury"
-OAKS_KIND = "oak-payment-treasury"
-KINDS = {
-    OUR_KIND: (2, "PaymentTreasury"),
-    "time-constrained-payment-treasury": (3, "TimeConstrainedPaymentTreasury"),
-    "mirror-payment-treasury": (4, "MirrorPaymentTreasury"),
-    OAKS_KIND: (9, "PaymentTreasury"),
-}
-"""Implementation id and contract: ours stands for Oak's too, as it answers to the same calls."""
 
 
 @dataclass
@@ -171,10 +167,19 @@ class World:
         self.send_as(self.deployment.protocol_admin, params, trust)
         self.send_as(ADAPTER, to, data + self.lane.sender)
 
+    def give_tokens(self, treasury: Address, amount: int = 10**24) -> None:
+        """Let somebody else fund a treasury, so that its payments need no transfer of ours."""
+        mint = selector("mint(address,uint256)")
+        mint += encode(["address", "uint256"], [to_checksum(treasury), amount])
+        owner = address_from_hex(str(self.anvil.call("eth_accounts")[0]))
+        self.send_as(owner, self.deployment.tokens[0].address, mint)
+        self.mine()
+        self.index()
+
     def other_token(self) -> Address:
         """A token that no campaign accepts, and of which the platform has plenty."""
         self.anvil.call("evm_setAutomine", True)
-        chain = _Deployer(self.anvil, to_checksum(self.deployment.protocol_admin))
+        chain = Deployer(self.anvil, to_checksum(self.deployment.protocol_admin))
         token = chain.create("TestBRLA")
         chain.send(token, "mint(address,uint256)", ADMIN.address, SUPPLY)
         self.anvil.call("evm_setAutomine", False)
@@ -195,7 +200,7 @@ class World:
         return self.view(token, "balanceOf(address)", to_hex(holder))
 
     def view(self, to: Address, signature: str, *arguments: object) -> int:
-        data = selector(signature) + encode(_types(signature), arguments)
+        data = selector(signature) + encode(types_of(signature), arguments)
         return int.from_bytes(self.reader.call(to, data), "big")
 
     def confirmed_logs(self) -> list[bytes]:
@@ -205,68 +210,6 @@ class World:
         assert head is not None
         logs = self.reader.logs(self.deployment.first_block, head.number, [[topic]])
         return [log.data[at : at + 32] for log in logs for at in range(64, len(log.data), 32)]
-
-
-def deploy(anvil: Anvil) -> Deployment:
-    """Deploy the protocol as its record describes it, from anvil's first unlocked account."""
-    owner = str(anvil.call("eth_accounts")[0])
-    chain = _Deployer(anvil, owner)
-    first_block = int(anvil.call("eth_blockNumber"), 16) + 1
-    params = chain.proxied(
-        "GlobalParams",
-        "initialize(address,uint256,bytes32[],address[][])",
-        [owner, 0, [], []],
-    )
-    treasuries = chain.proxied("TreasuryFactory", "initialize(address)", [params])
-    campaign = chain.create("CampaignInfo")
-    factory = chain.proxied(
-        "CampaignInfoFactory", "initialize(address,address,address)", [params, campaign, treasuries]
-    )
-    chain.send(treasuries, "setCampaignInfoFactory(address)", factory)
-    for key, seconds in (
-        (b"bufferTime", 3600),
-        (b"maxPaymentExpiration", 90 * 86400),
-        (b"campaignLaunchBuffer", 0),
-        (b"minimumCampaignDuration", 60),
-    ):
-        chain.send(params, "addToRegistry(bytes32,bytes32)", keccak(key), seconds.to_bytes(32))
-    admin = ADMIN.address
-    zero = "0x" + "00" * 20
-    chain.send(params, "enlistPlatform(bytes32,address,uint256,address)", PLATFORM, admin, 0, zero)
-    token = chain.create("TestBRLA")
-    chain.send(params, "addTokenToCurrency(bytes32,address)", BRL, token)
-    escrow, implementations = chain.create_treasuries(params)
-    anvil.call("anvil_setBalance", admin, hex(10**24))
-    anvil.call("anvil_impersonateAccount", admin)
-    register = "registerTreasuryImplementation(bytes32,uint256,address)"
-    for number, name in KINDS.values():
-        chain.send(treasuries, register, PLATFORM, number, implementations[name], sender=admin)
-    anvil.call("anvil_stopImpersonatingAccount", admin)
-    for number in {name: number for number, name in KINDS.values()}.values():
-        chain.send(treasuries, "approveTreasuryImplementation(bytes32,uint256)", PLATFORM, number)
-    return Deployment.model_validate(
-        {
-            "network": anvil.network.name,
-            "chain_id": anvil.network.chain_id,
-            "genesis_hash": anvil.call("eth_getBlockByNumber", "0x0", False)["hash"],
-            "first_block": first_block,
-            "platform": {"name": "lastro", "hash": to_hex(PLATFORM), "admin": admin},
-            "protocol_admin": owner,
-            "contracts": {
-                "global_params": params,
-                "campaign_info_factory": factory,
-                "treasury_factory": treasuries,
-                "refund_escrow": escrow,
-            },
-            "implementations": [
-                {"id": number, "kind": kind, "address": implementations[name]}
-                for kind, (number, name) in KINDS.items()
-            ],
-            "tokens": [{"symbol": "BRLA", "address": token, "decimals": 18, "currency": "BRL"}],
-            "adapter": None,
-            "artifacts_hash": "0x00",
-        }
-    )
 
 
 def build(
@@ -282,7 +225,7 @@ def build(
     if tokens_of_admin:
         token = to_checksum(deployment.tokens[0].address)
         owner = to_checksum(deployment.protocol_admin)
-        _Deployer(anvil, owner).send(token, "mint(address,uint256)", ADMIN.address, tokens_of_admin)
+        Deployer(anvil, owner).send(token, "mint(address,uint256)", ADMIN.address, tokens_of_admin)
     anvil.call("evm_setAutomine", False)
     reader = ChainReader([anvil.url])
     follower = Follower(engine_as("chain"), reader, network=anvil.network, deployment=deployment)
@@ -297,59 +240,3 @@ def build(
         policy=Policy(**bounds),
     )
     return World(anvil, reader, deployment, lane, follower, engine_as("offchain"))
-
-
-class _Deployer:
-    def __init__(self, anvil: Anvil, owner: str) -> None:
-        self._anvil = anvil
-        self._owner = owner
-        self._libraries: dict[str, str] = {}
-
-    def create(self, name: str, arguments: bytes = b"") -> str:
-        code = self._linked(name) + arguments.hex()
-        receipt = self._mined({"from": self._owner, "data": code})
-        assert receipt["status"] == "0x1", name
-        return to_checksum(address_from_hex(receipt["contractAddress"]))
-
-    def create_treasuries(self, params: str) -> tuple[str, dict[str, str]]:
-        """A refund escrow, and an implementation of each treasury by its contract's name."""
-        answer = self._anvil.call(
-            "eth_call", {"to": params, "data": to_hex(selector("getLiveParams()"))}, "latest"
-        )
-        live = "0x" + answer[-40:]
-        escrow = self.create("RefundEscrow", encode(["address"], [live]))
-        arguments = encode(["address"] * 2, [live, escrow])
-        names = {name for _, name in KINDS.values()}
-        return escrow, {name: self.create(name, arguments) for name in names}
-
-    def _linked(self, name: str) -> str:
-        """Creation code with its libraries deployed and filled in."""
-        code = load_artifact(name).bytecode
-        raw = json.loads((ARTIFACTS / f"{name}.json").read_bytes())
-        for libraries in raw["linkReferences"].values():
-            for library, places in libraries.items():
-                if library not in self._libraries:
-                    self._libraries[library] = self.create(library)[2:]
-                for place in places:
-                    start = 2 + 2 * place["start"]
-                    end = start + 2 * place["length"]
-                    code = code[:start] + self._libraries[library] + code[end:]
-        return code
-
-    def proxied(self, name: str, signature: str, arguments: Sequence[object]) -> str:
-        call = selector(signature) + encode(_types(signature), arguments)
-        return self.create("ERC1967Proxy", encode(["address", "bytes"], [self.create(name), call]))
-
-    def send(self, to: str, signature: str, *arguments: object, sender: str | None = None) -> None:
-        call = selector(signature) + encode(_types(signature), arguments)
-        receipt = self._mined({"from": sender or self._owner, "to": to, "data": to_hex(call)})
-        assert receipt["status"] == "0x1", signature
-
-    def _mined(self, transaction: dict[str, str]) -> Any:
-        tx_hash = self._anvil.call("eth_sendTransaction", transaction)
-        return eventually(lambda: self._anvil.call("eth_getTransactionReceipt", tx_hash))
-
-
-def _types(signature: str) -> list[str]:
-    inside = signature[signature.index("(") + 1 : -1]
-    return inside.split(",") if inside else []

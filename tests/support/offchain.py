@@ -203,6 +203,8 @@ def request_states(engine: Engine) -> dict[UUID, str]:
 def set_request_state(login_engine: Engine, request_id: UUID, state: str, **columns: Any) -> None:
     if state == "batched":
         columns["batch_id"] = uuid.uuid4()
+    if state == "settled":
+        columns.setdefault("settled_block", 10)
     with login_engine.begin() as connection:
         connection.execute(
             update(requests)

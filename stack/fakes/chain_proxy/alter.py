@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from stack.fakes.chain_proxy.calls import CallAsked, as_height, block_answered, block_named
+from eth_hash.auto import keccak
+
+from stack.fakes.chain_proxy.calls import (
+    CallAsked,
+    as_height,
+    block_answered,
+    block_named,
+    raw_transaction,
+)
 from stack.fakes.chain_proxy.faults import Fault
 
 Pick = Callable[[int], int]
@@ -12,6 +20,15 @@ Pick = Callable[[int], int]
 
 BEYOND_HEAD = (-32602, "block range extends beyond current head block")
 PRUNED = (4444, "pruned history unavailable")
+INTERNAL = (-32603, "internal error")
+GARBAGE = (
+    b"<html><body><h1>504 Gateway Time-out</h1></body></html>",
+    b'{"jsonrpc":"2.0","id":null}',
+    b'{"jsonrpc":"2.0","id":0,"result":{"unexpected":[]}}',
+    b"[]",
+    b"",
+)
+"""What answers with status 200 and holds no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,10 @@ def before(fault: Fault, call: CallAsked, *, marks: Marks) -> bool:
             call.succeed(hex(fault.chain_id))
         case "other_chain_id":
             call.succeed(str(fault.chain_id))
+        case "accept_then_drop":
+            call.succeed("0x" + keccak(raw_transaction(call) or b"").hex())
+        case "error_not_sent":
+            call.refuse(*INTERNAL)
         case _:
             return False
     return True
@@ -85,11 +106,20 @@ def after(fault: Fault, call: CallAsked, *, marks: Marks, pick: Pick) -> bool:
             _prune(fault, call)
         case "empty_answer":
             return _empty(call)
+        case "error_after_accept" if call.result is not None:
+            call.refuse(*INTERNAL)
         case "drop_one_log" | "duplicated_logs" | "reordered_logs":
             return _disturb(fault, call, pick)
         case _:
             return False
     return True
+
+
+def spoilt(fault: Fault, answer: bytes, *, pick: Pick) -> bytes:
+    """What arrives instead of a whole answer."""
+    if fault.kind == "garbage":
+        return GARBAGE[pick(len(GARBAGE))]
+    return answer[: len(answer) // 2]
 
 
 def _lag(call: CallAsked, visible: int, blocks: int, marks: Marks) -> bool:

@@ -66,10 +66,17 @@ def read_request(body: bytes) -> Asked:
     return Asked(calls, isinstance(parsed, list))
 
 
+def raw_transaction(call: CallAsked) -> bytes | None:
+    """The signed transaction that a call sends; None for any other call."""
+    if call.method != "eth_sendRawTransaction":
+        return None
+    return bytes.fromhex(str(call.params[0]).removeprefix("0x"))
+
+
 def hold_to_limits(call: CallAsked) -> None:
     """Refuse what public pools refuse; see the constants for where that is written."""
-    if call.method == "eth_sendRawTransaction":
-        raw = bytes.fromhex(str(call.params[0]).removeprefix("0x"))
+    raw = raw_transaction(call)
+    if raw is not None:
         if len(raw) > RAW_TRANSACTION_BYTES_MAX:
             limit = RAW_TRANSACTION_BYTES_MAX
             call.refuse(-32000, f"oversized data: transaction size {len(raw)}, limit {limit}")

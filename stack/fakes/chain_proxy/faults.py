@@ -22,8 +22,13 @@ Kind = Literal[
     "truncated_json",
     "other_chain_id",
     "latency",
+    "error_after_accept",
+    "accept_then_drop",
+    "error_not_sent",
+    "garbage",
 ]
 LOGS = ("eth_getLogs",)
+SENDS = ("eth_sendRawTransaction",)
 HISTORY = ("eth_getLogs", "eth_getBlockReceipts", "eth_call", "eth_getBalance", "eth_getCode")
 METHODS: dict[Kind, tuple[str, ...] | None] = {
     "drop_one_log": LOGS,
@@ -40,6 +45,10 @@ METHODS: dict[Kind, tuple[str, ...] | None] = {
     "truncated_json": None,
     "other_chain_id": ("eth_chainId", "net_version"),
     "latency": None,
+    "error_after_accept": SENDS,
+    "accept_then_drop": SENDS,
+    "error_not_sent": SENDS,
+    "garbage": None,
 }
 """Methods a fault concerns when it names none; None for all."""
 

@@ -1,14 +1,12 @@
 """The proxy as an HTTP server on threads: forwards, and lets the faults strike."""
 
-import http.client
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
-from urllib.parse import urlsplit
 
 import msgspec
 from typing_extensions import override
@@ -18,25 +16,23 @@ from stack.fakes.chain_proxy.alter import Marks
 from stack.fakes.chain_proxy.calls import (
     Asked,
     CallAsked,
-    block_answered,
     hold_to_limits,
+    raw_transaction,
     read_request,
 )
 from stack.fakes.chain_proxy.faults import Fault, Faults, Kind
+from stack.fakes.chain_proxy.pool import Offer, Pool, is_underpriced, read_offer
+from stack.fakes.chain_proxy.upstream import NodeSilent, Upstream
 from stack.ports import LOOPBACK
 
-UPSTREAM_TIMEOUT_S = 60
 _POLL_S = 0.01
 _WHOLE_REQUEST: frozenset[Kind] = frozenset(
-    {"latency", "timeout", "http_429", "batch_refused", "truncated_json"}
+    {"latency", "timeout", "http_429", "batch_refused", "truncated_json", "garbage"}
 )
 """Kinds that strike a request as it is sent, whatever its calls ask."""
+UNDERPRICED = (-32000, "replacement transaction underpriced")
 _NO_ANSWER = 502
 _TOO_MANY = 429
-
-
-class NodeSilent(Exception):  # noqa: N818 - reads as a state
-    """The node behind the proxy does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +71,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], target_url: str, faults: Faults) -> None:
         self.target_url = target_url
         self.faults = faults
+        self.pool = Pool()
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -88,6 +85,12 @@ class _Server(ThreadingHTTPServer):
             for connection in self._open:
                 _cut(connection)
         self.server_close()
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that went away, or were killed: that is what a proxy sees."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def opened(self, connection: socket.socket) -> None:
         """Note a connection."""
@@ -107,19 +110,17 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    _plain: ClassVar[dict[str, str]] = {"Content-Type": "application/json"}
 
     @override
     def setup(self) -> None:
         super().setup()
-        self._upstream: dict[str, http.client.HTTPConnection] = {}
+        self._upstream = Upstream()
         self.server.opened(self.connection)
 
     @override
     def finish(self) -> None:
         self.server.closed(self.connection)
-        for connection in self._upstream.values():
-            connection.close()
+        self._upstream.close()
         super().finish()
 
     def do_POST(self) -> None:
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             asked = read_request(body)
         except ValueError:
-            self._send(*self._forward(self.server.target_url, body))
+            self._send(*self._upstream.forward(self.server.target_url, body))
             return
         faults = self.server.faults.choose([call.method for call in asked.calls])
         if self._struck_as_a_whole(faults, asked):
@@ -142,14 +143,16 @@ class _Handler(BaseHTTPRequestHandler):
         by_call = [fault for fault in faults if fault.kind not in _WHOLE_REQUEST]
         for call in asked.calls:
             hold_to_limits(call)
-        if by_call or any(call.answer is not None for call in asked.calls):
+        if by_call or any(
+            call.answer is not None or raw_transaction(call) is not None for call in asked.calls
+        ):
             status, answer = 200, self._answer(by_call, asked)
         else:
-            status, answer = self._forward(self.server.target_url, body)
-        cut = next((fault for fault in faults if fault.kind == "truncated_json"), None)
-        if cut is not None:
-            self.server.faults.note(cut)
-            answer = answer[: len(answer) // 2]
+            status, answer = self._upstream.forward(self.server.target_url, body)
+        for fault in faults:
+            if fault.kind in {"truncated_json", "garbage"}:
+                answer = alter.spoilt(fault, answer, pick=self.server.faults.pick)
+                self.server.faults.note(fault)
         self._send(status, answer)
 
     @override
@@ -180,15 +183,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, faults: Sequence[Fault], asked: Asked) -> bytes:
         """Answer the calls one by one, each as its faults want it."""
-        marks = self._marks() if any(map(alter.needs_marks, faults)) else Marks()
+        marks = (
+            self._upstream.marks(self.server.target_url)
+            if any(map(alter.needs_marks, faults))
+            else Marks()
+        )
         struck: set[int] = set()
         by_target: dict[str, list[CallAsked]] = {}
         for call in asked.calls:
+            if call.answer is not None:
+                continue
             target = self._target(faults, call, marks=marks, struck=struck)
             if call.answer is None:
                 by_target.setdefault(target, []).append(call)
         for target, calls in by_target.items():
-            self._ask(target, calls)
+            self._pass_on(target, calls)
         registry = self.server.faults
         for call in asked.calls:
             for fault in _concerned(faults, call):
@@ -213,37 +222,31 @@ class _Handler(BaseHTTPRequestHandler):
                 struck.add(id(fault))
         return target
 
-    def _ask(self, target: str, calls: Sequence[CallAsked]) -> None:
-        """Ask a node, and give each call its answer."""
-        bodies = [{**call.body(), "id": index} for index, call in enumerate(calls)]
-        _, raw = self._forward(target, msgspec.json.encode(bodies))
-        answers = {one["id"]: one for one in msgspec.json.decode(raw)}
-        for index, call in enumerate(calls):
-            call.answer = {**answers[index], "id": call.id}
+    def _pass_on(self, target: str, calls: Sequence[CallAsked]) -> None:
+        """Ask a node; what is sent to it one by one, as a pool that knows what it holds."""
+        sends = [call for call in calls if raw_transaction(call) is not None]
+        others = [call for call in calls if raw_transaction(call) is None]
+        if others:
+            self._upstream.ask(target, others)
+        for call in sends:
+            offer = read_offer(raw_transaction(call) or b"")
+            with self.server.pool.lock:
+                if offer is not None and self._is_outbid(target, offer):
+                    call.refuse(*UNDERPRICED)
+                    continue
+                self._upstream.ask(target, [call])
+                if offer is not None and call.result is not None:
+                    self.server.pool.hold(offer)
 
-    def _marks(self) -> Marks:
-        tags = ("latest", "safe", "finalized")
-        calls = [CallAsked(None, "eth_getBlockByNumber", [tag, False]) for tag in tags]
-        self._ask(self.server.target_url, calls)
-        return Marks(*(block_answered(call) or 0 for call in calls))
-
-    def _forward(self, target: str, body: bytes) -> tuple[int, bytes]:
-        """Send bytes to a node; a connection that it closed meanwhile is opened again once."""
-        for _ in range(2):
-            connection = self._upstream.get(target)
-            if connection is None:
-                parts = urlsplit(target)
-                connection = http.client.HTTPConnection(
-                    parts.hostname or LOOPBACK, parts.port, timeout=UPSTREAM_TIMEOUT_S
-                )
-                self._upstream[target] = connection
-            try:
-                connection.request("POST", urlsplit(target).path or "/", body, self._plain)
-                response = connection.getresponse()
-                return response.status, response.read()
-            except (OSError, http.client.HTTPException):
-                self._upstream.pop(target).close()
-        raise NodeSilent(target)
+    def _is_outbid(self, target: str, offer: Offer) -> bool:
+        """Whether the node still holds a rival that this offer does not outbid."""
+        rival = self.server.pool.rival(offer)
+        if rival is None:
+            return False
+        if not self._upstream.is_pending(target, rival.tx_hash):
+            self.server.pool.forget(rival)
+            return False
+        return is_underpriced(offer, rival)
 
     def _send(self, status: int, body: bytes, *, retry_after: str | None = None) -> None:
         self.send_response(status)

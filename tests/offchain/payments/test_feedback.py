@@ -11,6 +11,7 @@ from offchain.ledger.accounts import owed_to_campaign
 from offchain.ledger.balances import balance
 from offchain.payments.feedback import attempts_on_the_way, feed_back
 from offchain.payments.observing import apply
+from offchain.payments.reversing import take_back
 from offchain.tables import attempt_events, pledges
 from tests.support.offchain import (
     add_attempt,
@@ -92,6 +93,33 @@ def test_feedback_goes_back_and_posts_nothing_when_a_reorg_took_the_confirmation
     confirm_onchain(login_engine, attempt_id, block=12)
     set_finalized(login_engine, 12)
     assert look(engine, attempt_id) == ("final", None)
+
+
+def reverse(engine: Engine) -> int:
+    with engine.begin() as connection:
+        return take_back(connection)
+
+
+def test_posted_capture_is_reversed_and_posted_again_when_a_finalized_block_changed(
+    engine: Engine, login_engine: Engine, attempt_id: uuid.UUID
+) -> None:
+    """Survives: what was settled and posted is taken back, twice, and settles again each time."""
+    confirm_onchain(login_engine, attempt_id, block=10)
+    set_finalized(login_engine, 10)
+    for _ in range(2):
+        set_request_state(login_engine, attempt_id, "settled")
+        assert look(engine, attempt_id) == ("final", None)
+        assert owed(engine, attempt_id) == (5000, 0)
+        assert reverse(engine) == 0
+        forget_onchain(login_engine)
+        set_request_state(login_engine, attempt_id, "batched")
+        assert [reverse(engine), reverse(engine)] == [1, 0]
+        assert owed(engine, attempt_id) == (0, 5000)
+        assert look(engine, attempt_id) == ("submitted", None)
+        confirm_onchain(login_engine, attempt_id, block=10)
+    set_request_state(login_engine, attempt_id, "settled")
+    assert look(engine, attempt_id) == ("final", None)
+    assert [reverse(engine), owed(engine, attempt_id)] == [0, (5000, 0)]
 
 
 @pytest.mark.parametrize(
