@@ -1,12 +1,12 @@
 """The invariants of settlement, asked of its database while chaos rages and once it is over."""
 
-from settlement.invariants.checking import check_all, check_tables
-from settlement.invariants.checks import Finding
 from sqlalchemy import Engine
 
 from benchmarks.chaos_site import Place
 from benchmarks.settlement_site import NETWORK
 from indexer.chain.types import address_from_hex
+from settlement.checks.check import Finding
+from settlement.invariants import check_all, check_tables
 from tests.support.real_protocol import ADMIN
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from benchmarks.captured import CENTAVO
 from benchmarks.chain import BenchmarkError
-from benchmarks.chaos_site import Place
+from benchmarks.chaos_site import EPOCH_SLOTS, Place
 from benchmarks.chaos_tally import Payment, Tally
 from benchmarks.settlement_site import NETWORK
 from indexer.chain.types import TokenAmount, hash_from_hex, to_hex
@@ -55,6 +55,7 @@ class World:
         self._settlement = place.engine_as("settlement")
         self._weather: list[Fault] = []
         self._base_fee_wei = self._base_fee()
+        self._highest = 0
 
     def close(self) -> None:
         """Let the database go."""
@@ -84,7 +85,9 @@ class World:
 
     def reorganize(self) -> None:
         """Replace the newest blocks: what was in them is lost, or moved, or a part of each."""
-        depth = self._dice.randint(1, DEPTH_MAX)
+        depth = self._depth()
+        if depth == 0:
+            return
         kept: list[list[Any]] = []
         if self._dice.random() < 0.5:  # noqa: PLR2004 - as often this as that
             raws = self._raws_in(depth)
@@ -101,8 +104,10 @@ class World:
 
     def roll_back(self) -> None:
         """Take the newest blocks away and put nothing in their place: the head goes backwards."""
-        self._call("anvil_rollback", self._dice.randint(1, DEPTH_MAX))
-        self._tally.reorgs += 1
+        depth = self._depth()
+        if depth:
+            self._call("anvil_rollback", depth)
+            self._tally.reorgs += 1
 
     def steal_nonce(self) -> None:
         """Send something else from the platform's account, in front of what is sent by us."""
@@ -180,6 +185,13 @@ class World:
                 raise BenchmarkError(f"a payment was not accepted: {answer.reason}")
             self.captured[request_id] = Payment(answer.payment_id, treasury, amount)
             return
+
+    def _depth(self) -> int:
+        """How many blocks to undo: never one that was final, however low the head stands now."""
+        head = int(self._call("eth_blockNumber"), 16)
+        self._highest = max(self._highest, head)
+        undoable = head - (self._highest - 2 * EPOCH_SLOTS)
+        return min(self._dice.randint(1, DEPTH_MAX), undoable)
 
     def _raws_in(self, depth: int) -> list[str]:
         """The transactions of the newest blocks, in order, as far as we know their bytes."""

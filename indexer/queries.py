@@ -234,10 +234,14 @@ def payments_named(
     """The payments of these treasuries and ids that are indexed; others are absent."""
     if not names:
         return {}
-    wanted = func.unnest(
-        literal([treasury for treasury, _ in names], ARRAY(ADDRESS)),
-        literal([payment_id for _, payment_id in names], ARRAY(HASH)),
-    ).table_valued("treasury", "payment_id", name="wanted").render_derived()
+    wanted = (
+        func.unnest(
+            literal([treasury for treasury, _ in names], ARRAY(ADDRESS)),
+            literal([payment_id for _, payment_id in names], ARRAY(HASH)),
+        )
+        .table_valued("treasury", "payment_id", name="wanted")
+        .render_derived()
+    )
     rows = connection.execute(
         select(payments, _is_final(payments, payments.c.confirmed_block)).join(
             wanted,

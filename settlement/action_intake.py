@@ -1,8 +1,9 @@
 """The second door from off-chain: what is asked of a treasury or a wallet beside settling payments.
 
-Every function runs in the caller's transaction and needs only INSERT and SELECT. The caller names
-the action, so that a repeated call is one action; ``False`` says that it was known already, or that
-an open one of its kind stands in its place.
+Every function runs in the caller's transaction. The caller names the action, so that a repeated
+call is one action; ``False`` says that it was known already, or that an open one of its kind stands
+in its place. Off-chain's role may ask for refunds to the platform, withdrawals to the owner and
+disbursements; whatever names a recipient or an amount is settlement's own, or an operator's.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
-from indexer.chain.types import Address, ChainId, TokenAmount, Wei
+from indexer.chain.types import Address, ChainId, TokenAmount, Wei, to_checksum
 from settlement.record_tables import actions, wallets
 from settlement.tables import campaigns, requests
 from settlement.types import ActionKind
@@ -124,6 +125,9 @@ def request_transfer(  # noqa: PLR0913 - all that a transfer is, keyword-only
 ) -> bool:
     """Ask a wallet to transfer tokens.
 
+    Raises:
+        LookupError: No live campaign has this treasury.
+
     Args:
         connection: The caller's transaction; the action exists when that commits.
         action_id: The caller's name of the transfer.
@@ -134,6 +138,13 @@ def request_transfer(  # noqa: PLR0913 - all that a transfer is, keyword-only
         amount: Token base units, above zero.
         requested_by: Who wants it, and why; no personal data.
     """
+    known = connection.execute(
+        select(campaigns.c.token).where(
+            campaigns.c.chain_id == chain_id, campaigns.c.treasury == treasury
+        )
+    ).scalar_one_or_none()
+    if known is None:
+        raise LookupError(f"no live campaign has treasury {to_checksum(treasury)}")
     return _ask(
         connection,
         action_id,
@@ -179,9 +190,10 @@ def _kept_wallet(connection: Connection, chain_id: ChainId, treasury: Address) -
 
 
 def _ask(connection: Connection, action_id: UUID, *, kind: ActionKind, **values: Any) -> bool:  # noqa: ANN401 - columns
+    given = {name: value for name, value in values.items() if value is not None}
     inserted = connection.execute(
         insert(actions)
-        .values(action_id=action_id, kind=kind, **values)
+        .values(action_id=action_id, kind=kind, **given)
         .on_conflict_do_nothing()
         .returning(actions.c.action_id)
     )

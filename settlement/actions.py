@@ -35,7 +35,12 @@ def advance_actions(lane: Lane, head: Head) -> int:
     """Take the next step of every action of this lane's account; returns how many were sealed."""
     sealed = 0
     for action, kind in follow_actions(lane):
-        outcome = _send(lane, head, action, kind)
+        try:
+            outcome = _send(lane, head, action, kind)
+        except InvariantError as fault:  # one that lacks what its kind needs holds up no other
+            log.exception("action_cannot_be_sent", action_id=str(action.action_id))
+            _stop(lane, action, str(fault))
+            continue
         sealed += outcome == "sealed"
         if outcome in ("full", "stopped", "too_dear"):
             break
@@ -170,6 +175,15 @@ def _refused(lane: Lane, action: Action, revert: Revert) -> None:
     if step is not None:
         with lane.engine.begin() as connection:
             _store(connection, action, step)
+
+
+def _stop(lane: Lane, action: Action, reason: str) -> None:
+    with lane.engine.begin() as connection:
+        connection.execute(
+            update(actions)
+            .where(actions.c.action_id == action.action_id)
+            .values(state="quarantined", reason=reason, state_since=func.now())
+        )
 
 
 def _lacks_gas(lane: Lane, head: Head, action: Action, plan: Plan) -> bool:

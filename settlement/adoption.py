@@ -6,7 +6,8 @@ batch says; anything else was sent by somebody who holds our key.
 """
 
 import structlog
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from indexer.chain.types import BlockNumber, TxHash, Wei, to_hex
 from indexer.errors import RpcError
@@ -65,7 +66,8 @@ def adopt(lane: Lane, slot: AnyRow, tx_hash: TxHash) -> bool:
     if raw is None or signed is None or signed.sender != lane.sender:
         return False
     with lane.engine.begin() as connection:
-        lock_slot(connection, lane, slot.nonce)
+        if lock_slot(connection, lane, slot.nonce) not in ("reserved", "signed"):
+            return True  # another process has closed it
         batch = connection.execute(select(*CALL).where(batches.c.id == slot.batch_id)).one_or_none()
         if batch is None or not _is_call_of(signed.transaction, slot, batch):
             return False
@@ -89,7 +91,8 @@ def adopt(lane: Lane, slot: AnyRow, tx_hash: TxHash) -> bool:
         )
         fees = signed.transaction.fees
         connection.execute(
-            insert(attempts).values(
+            insert(attempts)
+            .values(
                 tx_hash=tx_hash,
                 chain_id=slot.chain_id,
                 signer=slot.signer,
@@ -104,6 +107,7 @@ def adopt(lane: Lane, slot: AnyRow, tx_hash: TxHash) -> bool:
                 sends=1,
                 last_answer="accepted: adopted from the chain",
             )
+            .on_conflict_do_nothing()
         )
     log.warning("transaction_adopted", nonce=slot.nonce, tx_hash=to_hex(tx_hash))
     return True

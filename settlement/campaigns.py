@@ -23,12 +23,11 @@ from settlement.lane import Lane
 from settlement.lifecycle import RETRY_AFTER, TREASURY, CampaignStep, CampaignView, campaign_step
 from settlement.nonces import Plan
 from settlement.preflight import estimate
+from settlement.provisioning import provision_creators
 from settlement.reverts import Revert
 from settlement.sealing import try_seal
-from settlement.signer import SignerRefused, SignerUnavailable
 from settlement.tables import AnyRow, attempts, batches, campaigns, nonce_slots
 from settlement.types import CREATE_CAMPAIGN, CREATE_TREASURY
-from settlement.wallets import ensure_wallet
 
 log = structlog.get_logger()
 
@@ -39,11 +38,13 @@ LAUNCH_MARGIN = timedelta(seconds=60)
 
 def advance_campaigns(lane: Lane, head: Head) -> int:
     """Take the next step of every campaign that is not live; returns how many were sealed."""
+    provision_creators(lane)
     with lane.engine.connect() as connection:
         rows = connection.execute(
             select(campaigns)
             .where(
                 campaigns.c.chain_id == lane.chain_id,
+                campaigns.c.creator.is_not(None),
                 or_(
                     campaigns.c.state.in_(("requested", "campaign_pending", "treasury_pending")),
                     and_(
@@ -67,37 +68,7 @@ class _Terms:
     token: Address
 
 
-def _provision(lane: Lane, row: AnyRow) -> Address | None:
-    """The wallet of a campaign's creator, made at the wallet service if it is needed; stored.
-
-    None while there is none: the campaign waits, and all others go on.
-    """
-    provider = None if lane.book is None else lane.book.wallets
-    if provider is None:
-        reason = "its creator has no wallet, and no service keeps any: set LASTRO_REMOTE_SIGNER_URL"
-        _set_state(lane, row.request_id, "blocked", TREASURY + reason)
-        return None
-    try:
-        wallet = ensure_wallet(lane.engine, provider, owner_kind="creator", owner_id=row.creator_id)
-    except SignerUnavailable as trouble:
-        log.warning("wallet_postponed", request_id=str(row.request_id), error=str(trouble))
-        return None
-    except SignerRefused as refusal:
-        _set_state(lane, row.request_id, "blocked", f"{TREASURY}{refusal}")
-        return None
-    with lane.engine.begin() as connection:
-        connection.execute(
-            update(campaigns)
-            .where(campaigns.c.request_id == row.request_id, campaigns.c.creator.is_(None))
-            .values(creator=wallet.address)
-        )
-    return wallet.address
-
-
 def _advance(lane: Lane, head: Head, row: AnyRow) -> int:
-    creator = row.creator or _provision(lane, row)
-    if creator is None:
-        return 0
     try:
         terms = _Terms(
             lane.deployment.implementation_of(row.treasury_kind).id,
@@ -111,7 +82,7 @@ def _advance(lane: Lane, head: Head, row: AnyRow) -> int:
     _store(lane, row, step, terms)
     match step.send:
         case "create_campaign":
-            return _seal(lane, head, row, _creation(lane, head, row, creator))
+            return _seal(lane, head, row, _creation(lane, head, row))
         case "create_treasury" if step.campaign is not None:
             return _seal(lane, head, row, _deployment(lane, row, step.campaign, terms))
         case _:
@@ -163,11 +134,11 @@ def _view(connection: Connection, lane: Lane, row: AnyRow, terms: _Terms) -> Cam
     )
 
 
-def _creation(lane: Lane, head: Head, row: AnyRow, creator: Address) -> Plan:
+def _creation(lane: Lane, head: Head, row: AnyRow) -> Plan:
     """The plan of a campaign; its gas limit is still open."""
     data = calldata.create_campaign(
         calldata.CampaignTerms(
-            creator=creator,
+            creator=row.creator,
             identifier_hash=row.identifier_hash,
             platform_hash=lane.deployment.platform.hash,
             launch_at=max(row.launch_at, head.timestamp + LAUNCH_MARGIN),

@@ -41,6 +41,13 @@ def release_signer(
     Returns:
         False if no such signer is quarantined.
     """
+    before = connection.execute(
+        select(signers.c.next_nonce)
+        .where(signers.c.chain_id == chain_id, signers.c.address == address)
+        .with_for_update()
+    ).scalar_one_or_none()
+    if before is None:
+        return False
     released = connection.execute(
         update(signers)
         .where(
@@ -57,6 +64,8 @@ def release_signer(
     ).one_or_none()
     if released is None:
         return False
+    if released.next_nonce > before:
+        _stop_payouts(connection, chain_id, address)
     log.warning(
         "signer_released",
         chain_id=chain_id,
@@ -65,6 +74,24 @@ def release_signer(
         reason=reason,
     )
     return True
+
+
+def _stop_payouts(connection: Connection, chain_id: ChainId, address: Address) -> None:
+    """Stop transfers that wait: one of them may be what took a nonce we know nothing of."""
+    connection.execute(
+        update(actions)
+        .where(
+            actions.c.chain_id == chain_id,
+            actions.c.kind.in_(("transfer_tokens", "top_up_gas")),
+            actions.c.state.in_(("requested", "blocked")),
+            or_(actions.c.sender.is_(None), actions.c.sender == address),
+        )
+        .values(
+            state="quarantined",
+            reason="its signer sent what is not known here: look whether it was this transfer",
+            state_since=func.now(),
+        )
+    )
 
 
 def quarantine_request(connection: Connection, request_id: UUID, reason: str) -> str | None:

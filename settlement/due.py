@@ -38,33 +38,24 @@ class Group:
     """In order of urgency."""
 
 
-def ready_requests(
-    connection: Connection, chain_id: ChainId, *, stops: Stops, of_each_max: int
-) -> list[DueRequest]:
-    """Read what is ready and not stopped, oldest capture first, so many of each treasury."""
-    return open_requests(
-        connection,
-        chain_id,
-        requests.c.state == "ready",
-        stops.admits(),
-        of_each_max=of_each_max,
-    )
-
-
 def open_requests(
     connection: Connection,
     chain_id: ChainId,
     *conditions: ColumnElement[bool],
     of_each_max: int = READ_MAX,
 ) -> list[DueRequest]:
-    """Read the requests for which all conditions hold, oldest capture first.
+    """Read the requests for which all conditions hold, earliest expiry, then capture, first.
 
     At most ``of_each_max`` of each treasury, so that none hides another's. Conditions may name
     columns of ``requests`` and, where the newest batch may have effect, of ``batches``.
     """
     place = func.row_number().over(
         partition_by=requests.c.treasury,
-        order_by=(requests.c.captured_at, requests.c.request_id),
+        order_by=(
+            requests.c.expiration.asc().nulls_last(),
+            requests.c.captured_at,
+            requests.c.request_id,
+        ),
     )
     found = (
         _due().where(requests.c.chain_id == chain_id, *conditions).add_columns(place.label("place"))
@@ -73,7 +64,7 @@ def open_requests(
     rows = connection.execute(
         select(*(column for column in ranked.c if column.key != "place"))
         .where(ranked.c.place <= of_each_max)
-        .order_by(ranked.c.captured_at, ranked.c.request_id)
+        .order_by(ranked.c.expiration.asc().nulls_last(), ranked.c.captured_at, ranked.c.request_id)
     )
     return [DueRequest(**row) for row in rows.mappings()]
 
@@ -220,6 +211,7 @@ def _followed(connection: Connection, chain_id: ChainId, after: UUID) -> list[Du
                 _indexed(),
                 requests.c.state == "included",
                 and_(requests.c.state == "ready", batches.c.kind.is_not(None)),
+                and_(requests.c.state == "batched", batches.c.kind.is_(None)),
             ),
         )
         .order_by(requests.c.request_id)
@@ -237,11 +229,14 @@ def _indexed() -> ColumnElement[bool]:
     )
 
 
-def awaiting_funds(connection: Connection, chain_id: ChainId, *, stops: Stops) -> list[DueRequest]:
-    """Requests that may lack tokens, that nothing stops or claims, oldest capture first."""
-    return open_requests(
-        connection,
-        chain_id,
+def is_ready(stops: Stops) -> tuple[ColumnElement[bool], ...]:
+    """Conditions of ``open_requests``: what may be sealed."""
+    return requests.c.state == "ready", stops.admits()
+
+
+def awaits_funds(stops: Stops) -> tuple[ColumnElement[bool], ...]:
+    """Conditions of ``open_requests``: what may lack tokens, and nothing stops or claims."""
+    return (
         stops.admits(),
         or_(
             requests.c.state == "ready",

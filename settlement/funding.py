@@ -68,7 +68,7 @@ def moving(
             .join(nonce_slots, nonce_slots.c.batch_id == batches.c.id)
             .where(
                 batches.c.chain_id == chain_id,
-                batches.c.kind == FUND,
+                batches.c.kind.in_((FUND, "transfer_tokens")),
                 batches.c.token == token,
                 nonce_slots.c.signer == sender,
                 nonce_slots.c.state.in_(("reserved", "signed")),

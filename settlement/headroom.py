@@ -124,8 +124,16 @@ def _given(chain_id: ChainId, wanted: ColumnElement[Sequence[bytes]]) -> Select[
         and_(
             token_transfers.c.chain_id == chain_id,
             token_transfers.c.recipient == any_(wanted),
-            # Our own are counted as batches, whichever key signed them.
-            ~exists().where(attempts.c.tx_hash == token_transfers.c.tx_hash),
+            # Our own funding is counted as batches, whichever key signed it.
+            ~exists().where(
+                attempts.c.tx_hash == token_transfers.c.tx_hash,
+                nonce_slots.c.chain_id == attempts.c.chain_id,
+                nonce_slots.c.signer == attempts.c.signer,
+                nonce_slots.c.nonce == attempts.c.nonce,
+                batches.c.id == nonce_slots.c.batch_id,
+                batches.c.kind == FUND,
+                batches.c.released_at.is_(None),
+            ),
         ),
         amount=token_transfers.c.amount,
     )

@@ -18,8 +18,9 @@ from settlement.types import (
     RequestState,
 )
 
-STRIKES_ALONE = 1
-"""Failed transactions after which a request travels alone, so that it fails alone."""
+STRIKES_ALONE = 2
+"""Failed transactions after which a request travels alone, so that it fails alone. After the first
+all are tried together again: a trial names the one at fault, if it still is."""
 STRIKES_MAX = 3
 """Failed transactions after which a person must look."""
 CAMPAIGN_TRIES_MAX = 3
@@ -163,7 +164,7 @@ def _address(fact: CampaignFact | None) -> Address | None:
 
 def _unseen(request: DueRequest) -> Move:
     """Nothing is indexed: whatever was, a reorg took, and our own transaction is sent again."""
-    if request.state not in ("ready", "included", "settled", "refunded"):
+    if request.state not in ("ready", "batched", "included", "settled", "refunded"):
         return Move(request.state, request.reason)
     return Move("ready" if request.batch_kind is None else "batched")
 

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, func, select
 from indexer.chain.types import Address, TokenAmount, Wei
 from settlement import runs
 from settlement.batching import Limits, first_cut, limits
-from settlement.due import Group, group_by_call, move, ready_requests
+from settlement.choosing import payable_treasuries
+from settlement.due import Group, group_by_call, is_ready, move, open_requests
 from settlement.funding import UnderWay, under_way
 from settlement.head import Head
 from settlement.headroom import Headrooms, headroom, headrooms
@@ -27,7 +28,7 @@ from settlement.nonces import Plan, in_flight
 from settlement.preflight import Call, Passed, try_batch
 from settlement.sealing import Sealed, try_seal
 from settlement.switches import stopping
-from settlement.tables import batches
+from settlement.tables import batches, requests
 from settlement.types import BATCH_OF, DueRequest, PaymentStep
 
 NO_SETTLE_BATCH = (
@@ -36,6 +37,7 @@ NO_SETTLE_BATCH = (
 _STEPS: tuple[PaymentStep, ...] = ("confirm", "settle", "create")
 """What was created goes first: it can expire."""
 FAIRNESS_WINDOW = timedelta(hours=1)
+NO_EXPIRY = datetime.max.replace(tzinfo=UTC)
 
 
 def advance_payments(lane: Lane, head: Head) -> int:
@@ -45,29 +47,49 @@ def advance_payments(lane: Lane, head: Head) -> int:
         room = lane.policy.in_flight_max - in_flight(connection, lane.chain_id, lane.sender)
         if room <= 0:
             return 0
-        ready = ready_requests(
-            connection,
-            lane.chain_id,
-            stops=stopping(connection, chain_id=lane.chain_id, signer=lane.sender),
-            of_each_max=lane.policy.batch_payments_max,
-        )
+        served = _last_served(connection, lane)
+        ready = _ready(connection, lane, room, served)
         if not ready:
             return 0
         groups = group_by_call(connection, lane.chain_id, ready, now=head.timestamp)
-        standing = _read_standing(connection, lane, groups)
-    waiting = [group for group in groups if has_lingered(lane, group)]
+        standing = _read_standing(connection, lane, groups, served)
+        now = connection.execute(select(func.now())).scalar_one()
+    waiting = [group for group in groups if has_lingered(lane, group, now=now)]
     return _take_turns(
         deque(_seal_group(lane, head, group, standing) for group in _in_turn(waiting, standing)),
         room,
     )
 
 
-def has_lingered(lane: Lane, group: Group) -> bool:
-    """Whether the oldest has waited for company long enough; who was created did so before."""
+def _ready(
+    connection: Connection, lane: Lane, room: int, served: dict[Address, datetime]
+) -> list[DueRequest]:
+    """What is ready at the treasuries whose turn it is."""
+    stops = stopping(connection, chain_id=lane.chain_id, signer=lane.sender)
+    chosen = payable_treasuries(
+        connection, lane.chain_id, *is_ready(stops), places=room, served=served
+    )
+    return open_requests(
+        connection,
+        lane.chain_id,
+        *is_ready(stops),
+        requests.c.treasury.in_(chosen),
+        of_each_max=lane.policy.batch_payments_max,
+    )
+
+
+def has_lingered(lane: Lane, group: Group, *, now: datetime) -> bool:
+    """Whether the oldest has waited for company long enough; who was created did so before.
+
+    Args:
+        lane: The lane.
+        group: Of requests whose times are Postgres'.
+        now: By Postgres' clock.
+    """
     if group.step == "confirm":
         return True
     oldest = min(request.requested_at for request in group.waiting)
-    return datetime.now(UTC) - oldest >= lane.policy.linger
+    return now - oldest >= lane.policy.linger
 
 
 def try_group(lane: Lane, head: Head, group: Group, waiting: Sequence[DueRequest]) -> Passed:
@@ -121,7 +143,12 @@ class _Standing:
     """When payments of a treasury were last sealed."""
 
 
-def _read_standing(connection: Connection, lane: Lane, groups: Sequence[Group]) -> _Standing:
+def _read_standing(
+    connection: Connection,
+    lane: Lane,
+    groups: Sequence[Group],
+    served: Mapping[Address, datetime],
+) -> _Standing:
     treasuries = list({group.treasury for group in groups})
     return _Standing(
         headrooms=headrooms(
@@ -129,17 +156,18 @@ def _read_standing(connection: Connection, lane: Lane, groups: Sequence[Group]) 
         ),
         rooms=_rooms(connection, lane, treasuries),
         under_way=under_way(connection, lane.chain_id),
-        served=_last_served(connection, lane),
+        served=served,
     )
 
 
 def _in_turn(groups: Sequence[Group], standing: _Standing) -> list[Group]:
-    """Confirmations first; then who was served longest ago; of equals, who waits longest."""
+    """Confirmations first, by expiry; then who was served longest ago, or waits longest."""
     never = datetime.min.replace(tzinfo=UTC)
     return sorted(
         groups,
         key=lambda group: (
             _STEPS.index(group.step),
+            group.waiting[0].expiration or NO_EXPIRY,
             standing.served.get(group.treasury, never),
             group.waiting[0].captured_at,
         ),

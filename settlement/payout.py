@@ -13,7 +13,7 @@ from indexer.views import withdrawals
 from settlement.action_intake import request_gas, request_transfer
 from settlement.action_views import Action
 from settlement.lane import Lane
-from settlement.record_tables import wallets
+from settlement.record_tables import actions, wallets
 
 log = structlog.get_logger()
 
@@ -58,10 +58,20 @@ def pass_on(connection: Connection, action: Action) -> bool:
 
 
 def top_up(connection: Connection, lane: Lane, action: Action, amount: Wei) -> None:
-    """Ask the platform for coins that an action's wallet lacks; once for each of its failures."""
+    """Ask the platform for coins that an action's wallet lacks, unless some are on their way."""
+    states = connection.execute(
+        select(actions.c.state).where(
+            actions.c.chain_id == lane.chain_id,
+            actions.c.kind == "top_up_gas",
+            actions.c.recipient == lane.sender,
+        )
+    ).scalars()
+    earlier = list(states)
+    if any(state not in ("done", "void") for state in earlier):
+        return
     request_gas(
         connection,
-        action_id=uuid5(action.action_id, f"gas {action.strikes}"),
+        action_id=uuid5(action.action_id, f"gas {len(earlier)}"),
         chain_id=lane.chain_id,
         recipient=lane.sender,
         amount=amount,

@@ -27,6 +27,8 @@ def release(connection: Connection, slot: AnyRow) -> None:
         .values(released_at=func.now())
     )
     _release_requests(connection, slot, failure)
+    if slot.state == "foreign":
+        _stop_payout(connection, slot, failure)
     _release_action(connection, slot, failure)
     log.warning("batch_released", batch_id=str(slot.batch_id), failure=failure)
 
@@ -36,7 +38,11 @@ def _release_requests(connection: Connection, slot: AnyRow, failure: str) -> Non
         update(requests)
         .where(requests.c.batch_id == slot.batch_id, requests.c.state == "batched")
         .values(
-            batch_id=None, state="ready", strikes=requests.c.strikes + 1, state_since=func.now()
+            batch_id=None,
+            state="ready",
+            # A nonce that somebody else took says nothing against who was to travel under it.
+            strikes=requests.c.strikes + (0 if slot.state == "foreign" else 1),
+            state_since=func.now(),
         )
         .returning(requests.c.request_id, requests.c.strikes)
     ).all()
@@ -48,6 +54,27 @@ def _release_requests(connection: Connection, slot: AnyRow, failure: str) -> Non
                 .where(requests.c.request_id == row.request_id)
                 .values(state=move.state, reason=move.reason)
             )
+
+
+def _stop_payout(connection: Connection, slot: AnyRow, failure: str) -> None:
+    """Let a person look before tokens or coins are sent again: no contract guards them.
+
+    Whose transaction took the nonce could not be told; it may have been this one.
+    """
+    connection.execute(
+        update(actions)
+        .where(
+            actions.c.action_id == batches.c.action_id,
+            batches.c.id == slot.batch_id,
+            actions.c.kind.in_(("transfer_tokens", "top_up_gas")),
+            actions.c.state.in_(("sealed", "included")),
+        )
+        .values(
+            state="quarantined",
+            reason=f"{failure}: look whether it was this transfer before it is tried again",
+            state_since=func.now(),
+        )
+    )
 
 
 def _release_action(connection: Connection, slot: AnyRow, failure: str) -> None:

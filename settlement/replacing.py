@@ -54,6 +54,8 @@ def replace_stuck(
         )
     previous = Fees(Wei(stuck.max_fee_per_gas_wei), Wei(stuck.max_priority_fee_per_gas_wei))
     fees = replacement(previous, prices.offer(), cap_wei=lane.policy.max_fee_per_gas_wei)
+    if fees is None and gives_up:
+        fees = prices.offer()  # no pool holds what it replaces, so it need not be outbid
     if fees is None:
         log.warning("fee_cap_reached", nonce=stuck.nonce, tx_hash=to_hex(stuck.tx_hash))
         return False

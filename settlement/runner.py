@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 
 from indexer.chain.blocks import Header
-from indexer.errors import InvariantError, RpcUnavailable
+from indexer.errors import ConfigurationError, InvariantError, RpcUnavailable
 from indexer.queries import Marks, read_marks
 from settlement.actions import advance_actions, follow_actions
 from settlement.campaigns import advance_campaigns
@@ -29,7 +29,7 @@ from settlement.switches import stopping
 from settlement.topup import fund
 from settlement.tracker import Look, Tracker
 from settlement.types import Nonce
-from settlement.unsettling import unsettle
+from settlement.unsettling import newest_reorg, unsettle
 
 log = structlog.get_logger()
 
@@ -60,6 +60,7 @@ class Runner:
         self._tracker = Tracker(lane)
         self._duties = PLATFORM_DUTIES if lane.is_platform else WALLET_DUTIES
         self._followed: tuple[bytes | None, int | None] | None = None
+        self._reorg_seen = 0
         self._index_was_stale = False
 
     def start(self) -> None:
@@ -106,7 +107,7 @@ class Runner:
         self._tracker.reconcile(look)
         # First, so that whatever fails below, what is sealed goes on.
         sent = self._carry_on(look, head.prices)
-        moved = self._follow(marks)
+        moved = self._follow(marks) if lane.is_platform else 0
         # Without an index that can be believed nothing new is promised.
         sealed = self._seal(head) if self._is_believed(marks, header) else 0
         if sealed:
@@ -122,7 +123,7 @@ class Runner:
             replaced = replace_stuck(
                 lane, prices, mined_nonces=look.mined_nonces, head_number=look.head_number
             )
-        except (SignerRefused, InvariantError) as refusal:
+        except (SignerRefused, InvariantError, ConfigurationError) as refusal:
             self._distrust_signer(refusal)
             return sent
         if signed or replaced:
@@ -141,6 +142,8 @@ class Runner:
         with lane.engine.connect() as connection:
             stops = stopping(connection, chain_id=lane.chain_id, signer=lane.sender)
         if stops.lane is None:
+            # Each has the first claim to the lane's room in its turn: none starves another.
+            self._duties = (*self._duties[1:], self._duties[0])
             return sum(duty(lane, head) for duty in self._duties)
         follow_actions(lane)  # what was sent before goes on
         return 0
@@ -169,11 +172,12 @@ class Runner:
         if seen == self._followed:
             return 0
         with lane.engine.begin() as connection:
-            moved = unsettle(connection, lane.chain_id)
+            newest = newest_reorg(connection, lane.chain_id)
+            moved = unsettle(connection, lane.chain_id, after_reorg=self._reorg_seen)
             moved += follow_index(connection, lane.chain_id)
             moved += retry_blocked(connection, lane.chain_id)
             moved += 0 if marks is None else reissue_expired(connection, marks)
-        self._followed = seen
+        self._followed, self._reorg_seen = seen, newest
         return moved
 
 

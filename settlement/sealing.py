@@ -103,8 +103,11 @@ def _exceeds_budget(connection: Connection, lane: Lane, head: Head, plan: Plan) 
     budget = lane.policy.gas_budget_wei
     if budget is None:
         return False
-    spent = gas_spent(connection, chain_id=lane.chain_id, signer=lane.sender)
-    worst = Wei(plan.gas_limit * head.prices.offer().max_fee_per_gas_wei)
+    offered = head.prices.offer().max_fee_per_gas_wei
+    spent = gas_spent(
+        connection, chain_id=lane.chain_id, signer=lane.sender, unsigned_fee_wei=offered
+    )
+    worst = Wei(plan.gas_limit * offered)
     if spent + worst <= budget:
         return False
     log.warning("gas_budget_spent", spent_wei=spent, wanted_wei=worst, budget_wei=budget)

@@ -10,13 +10,16 @@ from settlement.tables import attempts, batches, nonce_slots
 DAY = timedelta(days=1)
 
 
-def gas_spent(connection: Connection, *, chain_id: ChainId, signer: Address) -> Wei:
+def gas_spent(
+    connection: Connection, *, chain_id: ChainId, signer: Address, unsigned_fee_wei: Wei
+) -> Wei:
     """Coins that the transactions sealed in the last 24 hours cost, or may still cost.
 
     Args:
         connection: Sees the lane's own rows; lock the signer first when the answer is spent.
         chain_id: The signer's chain.
         signer: The account that pays.
+        unsigned_fee_wei: What is going to be offered per gas for those that are not signed yet.
 
     Returns:
         What was paid for the mined ones, and gas limit times the highest offer for the others.
@@ -35,7 +38,7 @@ def gas_spent(connection: Connection, *, chain_id: ChainId, signer: Address) -> 
     cost = case(
         (nonce_slots.c.state == "foreign", 0),
         (nonce_slots.c.gas_used.is_not(None), paid),
-        else_=batches.c.gas_limit * func.coalesce(highest, 0),
+        else_=batches.c.gas_limit * func.coalesce(highest, unsigned_fee_wei),
     )
     total = connection.execute(
         select(func.sum(cost))

@@ -244,6 +244,18 @@ nonce_slots = Table(
         "mined_at",
         postgresql_where=text("state = 'mined_failed'"),
     ),
+    Index(
+        "ix_nonce_slots_unmined",
+        "chain_id",
+        "signer",
+        postgresql_where=text("state IN ('reserved','signed')"),
+    ),
+    Index(
+        "ix_nonce_slots_not_final",
+        "chain_id",
+        "signer",
+        postgresql_where=text("is_final IS false"),
+    ),
     ForeignKeyConstraint(["batch_id"], ["settlement.batches.id"]),
     CheckConstraint(
         "state IN ('reserved','signed','mined_ok','mined_failed','foreign')", name="state"

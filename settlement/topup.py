@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from indexer.chain.types import Address, TokenAmount
 from indexer.errors import RpcError
 from settlement import calldata
 from settlement.batching import gas_limit
-from settlement.due import Group, awaiting_funds, group_by_call, move
+from settlement.choosing import underfunded_treasuries
+from settlement.due import Group, awaits_funds, group_by_call, move, open_requests
 from settlement.funding import (
     FundingPlan,
     is_quiet,
@@ -35,6 +36,7 @@ from settlement.preflight import estimate
 from settlement.reverts import Revert
 from settlement.sealing import try_seal
 from settlement.switches import stopping
+from settlement.tables import requests
 from settlement.types import FUND, DueRequest, RequestState
 
 log = structlog.get_logger()
@@ -70,11 +72,17 @@ def fund(lane: Lane, head: Head) -> int:
         if room <= 0:
             return 0
         stops = stopping(connection, chain_id=lane.chain_id, signer=lane.sender)
-        waiting = awaiting_funds(connection, lane.chain_id, stops=stops)
+        chosen = underfunded_treasuries(
+            connection, lane.chain_id, *awaits_funds(stops), places=room
+        )
+        waiting = open_requests(
+            connection, lane.chain_id, *awaits_funds(stops), requests.c.treasury.in_(chosen)
+        )
+        now = connection.execute(select(func.now())).scalar_one()
         groups = [
             group
             for group in group_by_call(connection, lane.chain_id, waiting, now=head.timestamp)
-            if group.step != "create" and has_lingered(lane, group)
+            if group.step != "create" and has_lingered(lane, group, now=now)
         ]
         unclaimed = headrooms(
             connection,

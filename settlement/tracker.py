@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 
 from indexer.chain.blocks import Receipt
 from indexer.chain.types import BlockHash, BlockNumber, TxHash, to_hex
-from indexer.errors import RpcError
+from indexer.errors import RpcError, RpcUnavailable
 from indexer.tables import blocks
 from settlement.adoption import adopt, spender_of
 from settlement.lane import Lane
@@ -101,15 +101,24 @@ class Tracker:
             self._set_mined(slot, receipt)
             return
         spender = spender_of(self._lane, Nonce(slot.nonce), head_number=look.head_number)
-        if spender is None or spender in hashes:
+        if spender in hashes:
+            return  # ours: its receipt will come
+        if spender is None:
             first_absent = self._absent_since.setdefault(slot.nonce, look.head_number)
-            if look.head_number - first_absent < FOREIGN_AFTER_BLOCKS:
+            is_patient = look.head_number - first_absent < FOREIGN_AFTER_BLOCKS
+            if is_patient or not self._is_unknown_everywhere(hashes):
                 return
-            if self._lane.reader.receipt_anywhere(hashes) is not None:
-                return  # the preferred node lags; it is asked again
         elif adopt(self._lane, slot, spender):
             return  # closed by its receipt at the next look
         self._blame(slot, look, spender)
+
+    def _is_unknown_everywhere(self, hashes: Sequence[TxHash]) -> bool:
+        """Whether every node says that it has mined none of these; a silent one proves nothing."""
+        try:
+            return self._lane.reader.receipt_anywhere(hashes) is None
+        except RpcUnavailable as silence:
+            log.warning("receipt_not_ruled_out", why=str(silence))
+            return False
 
     def _blame(self, slot: AnyRow, look: Look, spender: TxHash | None) -> None:
         """Stop sealing: somebody else has the key."""

@@ -11,7 +11,7 @@ from sqlalchemy import select, union
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from indexer.chain.types import Address, to_checksum
-from indexer.errors import RpcError, TransientError
+from indexer.errors import LastroError
 from settlement.lane import Lane
 from settlement.record_tables import actions
 from settlement.runner import Runner
@@ -19,6 +19,8 @@ from settlement.tables import nonce_slots
 
 log = structlog.get_logger()
 
+TURNS_MAX = 20
+"""Wallets in one turn of the platform's lane; the others are next."""
 ENDED = ("done", "void", "quarantined")
 
 
@@ -33,21 +35,21 @@ class WalletLanes:
         """
         self._lane = lane
         self._runners: dict[Address, Runner] = {}
+        self._next = 0
 
     def turn(self) -> int:
-        """Take one turn of each; one that fails holds up no other. Returns how many were taken.
-
-        Raises:
-            InvariantError: As ``Runner.turn``.
-        """
+        """Take one turn of some; one that fails holds up no other. Returns how many were taken."""
         taken = 0
-        for account in self._at_work():
+        waiting = self._at_work()
+        start = self._next % max(len(waiting), 1)
+        self._next = start + TURNS_MAX
+        for account in [*waiting[start:], *waiting[:start]][:TURNS_MAX]:
             try:
                 runner = self._runner(account)
                 if runner is not None:
                     runner.turn()
                     taken += 1
-            except (TransientError, RpcError, OperationalError, InterfaceError) as trouble:
+            except (LastroError, OperationalError, InterfaceError) as trouble:
                 log.warning("wallet_turn_failed", account=to_checksum(account), error=str(trouble))
         return taken
 
@@ -64,7 +66,7 @@ class WalletLanes:
         )
         with lane.engine.connect() as connection:
             found = connection.execute(union(wanted, sent)).scalars()
-            return [Address(account) for account in found if account != lane.sender]
+            return sorted(Address(account) for account in found if account != lane.sender)
 
     def _runner(self, account: Address) -> Runner | None:
         """The runner of an account, started; None where nobody signs for it here."""

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from indexer.chain.networks import Network, network_by_name
 from indexer.chain.types import Address, Wei, hash_from_hex
 from indexer.errors import ConfigurationError, RpcError, RpcUnavailable
-from stack import settlement_control
+from stack import settlement_actions, settlement_control
 from stack.answers import show
 from stack.topology import NETWORKS
 
@@ -33,6 +33,7 @@ _SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1)}
 
 app = typer.Typer(no_args_is_help=True, help="What is owed to the chains.")
 app.add_typer(settlement_control.app)
+app.add_typer(settlement_actions.app)
 
 Json = Annotated[bool, typer.Option("--json", help="Report as one JSON object on the last line.")]
 RpcUrls = Annotated[

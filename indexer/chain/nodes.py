@@ -166,6 +166,10 @@ class Nodes:
         """Ask one node, by its place among the URLs; raises as ``first`` does."""
         return self._patiently(lambda: self._at(index, attempt))
 
+    def is_silent(self, index: int) -> bool:
+        """Whether a node did not answer a moment ago."""
+        return self._silent_until.get(index, 0.0) > self._clock()
+
     def each(self, attempt: Callable[[Node], T]) -> Iterator[tuple[Node, T]]:
         """Ask one node after the other, the preferred first; those without an answer are left out.
 
@@ -173,7 +177,7 @@ class Nodes:
             ConfigurationError: A node used for the first time serves another chain.
         """
         for index in self._order():
-            if self._silent_until.get(index, 0.0) > self._clock():
+            if self.is_silent(index):
                 continue
             try:
                 answer = self._at(index, attempt)

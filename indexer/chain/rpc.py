@@ -271,9 +271,16 @@ class ChainReader:
         return self._from(url_index, lambda node: reads.send_raw(node, raw))
 
     def send_raw_to_all(self, raw: bytes) -> list[TxHash | RpcError | RpcUnavailable]:
-        """Hand a signed transaction to every node; one outcome per URL, in their order."""
+        """Hand a signed transaction to every node; one outcome per URL, in their order.
+
+        One that did not answer a moment ago is passed over, unless none does.
+        """
         outcomes: list[TxHash | RpcError | RpcUnavailable] = []
+        silent = [index for index in range(len(self._nodes)) if self._nodes.is_silent(index)]
         for index in range(len(self._nodes)):
+            if index in silent and len(silent) < len(self._nodes):
+                outcomes.append(RpcUnavailable("it did not answer a moment ago"))
+                continue
             try:
                 outcomes.append(self.send_raw(raw, url_index=index))
             except (RpcError, RpcUnavailable) as refusal:

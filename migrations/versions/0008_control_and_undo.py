@@ -44,7 +44,12 @@ def upgrade() -> None:
         EXECUTE FUNCTION settlement.keep_move()
         """
     )
-    op.execute("GRANT INSERT ON settlement.actions TO lastro_offchain")
+    # Neither amount nor recipient: off-chain may undo payments and have treasuries pay their owners,
+    # and can make no wallet pay anybody.
+    op.execute(
+        "GRANT INSERT (action_id, chain_id, kind, treasury, request_id, sender, requested_by)"
+        " ON settlement.actions TO lastro_offchain"
+    )
 
 
 def _extend_campaigns_and_requests() -> None:
@@ -95,7 +100,7 @@ def _extend_transactions() -> None:
     op.execute(
         """
         UPDATE settlement.batches b SET token = c.token, amount_base_units = c.claimed
-        FROM (SELECT i.batch_id, min(r.token) AS token, sum(r.amount_base_units) AS claimed
+        FROM (SELECT i.batch_id, (array_agg(r.token))[1] AS token, sum(r.amount_base_units) AS claimed
               FROM settlement.batch_items i
               JOIN settlement.requests r ON r.request_id = i.request_id
               WHERE i.kind IN ('confirm_payments','settle_payments') GROUP BY i.batch_id) c
@@ -129,6 +134,20 @@ def _extend_transactions() -> None:
         ["mined_at"],
         schema="settlement",
         postgresql_where=sa.text("state = 'mined_failed'"),
+    )
+    op.create_index(
+        "ix_nonce_slots_unmined",
+        "nonce_slots",
+        ["chain_id", "signer"],
+        schema="settlement",
+        postgresql_where=sa.text("state IN ('reserved','signed')"),
+    )
+    op.create_index(
+        "ix_nonce_slots_not_final",
+        "nonce_slots",
+        ["chain_id", "signer"],
+        schema="settlement",
+        postgresql_where=sa.text("is_final IS false"),
     )
     op.add_column(
         "attempts",
@@ -292,6 +311,8 @@ def downgrade() -> None:
     for table in ("moves", "wallets", "runs", "actions", "switches"):
         op.drop_table(table, schema="settlement")
     op.drop_column("attempts", "is_noop", schema="settlement")
+    for name in ("ix_nonce_slots_not_final", "ix_nonce_slots_unmined"):
+        op.drop_index(name, table_name="nonce_slots", schema="settlement")
     op.drop_index("ix_nonce_slots_failed_at", table_name="nonce_slots", schema="settlement")
     for name in ("mined_at", "final_at"):
         op.drop_column("nonce_slots", name, schema="settlement")

@@ -38,7 +38,7 @@ class Verdict:
 
 def judge(request: RequestStatus, fact: PaymentFact | None) -> Verdict:
     """Decide the chain status from settlement's request and the indexed fact."""
-    if fact is not None and fact.state == "confirmed":
+    if fact is not None and fact.confirmed_block is not None:  # refunded since, or not
         fault = _fault(request, fact)
         if fault is not None:
             return Verdict("mined", fault)

@@ -155,6 +155,8 @@ def _signer(connection: Connection, row: AnyRow) -> SignerStanding:
         in_flight=in_flight(connection, chain_id=chain_id, signer=signer),
         lowest=lowest_unmined(connection, chain_id=chain_id, signer=signer),
         attempts_per_slot=attempts_per_slot(connection, chain_id=chain_id, signer=signer),
-        gas_spent_24h_wei=gas_spent(connection, chain_id=chain_id, signer=signer),
+        gas_spent_24h_wei=gas_spent(
+            connection, chain_id=chain_id, signer=signer, unsigned_fee_wei=Wei(0)
+        ),
         is_wallet=row.is_wallet,
     )

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import ProgrammingError
 
-from indexer.chain.types import Address
+from indexer.chain.types import Address, TokenAmount
 from settlement.action_intake import (
     request_disbursement,
     request_refund,
@@ -27,7 +28,9 @@ BUYER_SIDE = Address(b"\x21" * 20)
 
 def refund(world: World, payment: uuid.UUID, *, recipient: Address | None = None) -> uuid.UUID:
     action_id = uuid.uuid4()
-    with world.offchain.begin() as connection:
+    # Only settlement's own role may name a recipient.
+    engine = world.offchain if recipient is None else world.lane.engine
+    with engine.begin() as connection:
         assert request_refund(
             connection,
             action_id=action_id,
@@ -40,7 +43,8 @@ def refund(world: World, payment: uuid.UUID, *, recipient: Address | None = None
 
 def withdraw(world: World, treasury: Address, *, payout_to: Address | None = None) -> uuid.UUID:
     action_id = uuid.uuid4()
-    with world.offchain.begin() as connection:
+    engine = world.offchain if payout_to is None else world.lane.engine
+    with engine.begin() as connection:
         assert request_withdrawal(
             connection,
             action_id=action_id,
@@ -158,7 +162,7 @@ def test_withdrawal_without_anything_left_is_done_without_a_transaction(world: W
 def test_fees_are_disbursed_and_tokens_transferred_once(world: World) -> None:
     treasury = world.live_treasury()
     ids = [uuid.uuid4(), uuid.uuid4()]
-    with world.offchain.begin() as connection:
+    with world.lane.engine.begin() as connection:
         for _ in range(2):
             request_disbursement(
                 connection,
@@ -174,7 +178,7 @@ def test_fees_are_disbursed_and_tokens_transferred_once(world: World) -> None:
                 treasury=treasury,
                 sender=None,
                 recipient=BUYER_SIDE,
-                amount=77,  # type: ignore[arg-type]
+                amount=TokenAmount(77),
                 requested_by="a test",
             )
     world.settle_down(lambda: all(is_done(world, one) for one in ids))
@@ -225,3 +229,33 @@ def test_refunds_are_made_once_when_killed_after_each_commit(world: World, kind:
         kills += 1
     assert kills > 5, "the kills did not reach every step"
     assert world.states() == {"refunded": kills + 1}
+
+
+def test_off_chain_can_make_no_wallet_pay_anybody(world: World) -> None:
+    """Survives: a web process that was taken over and writes what it likes."""
+    treasury = world.live_treasury()
+    payment = world.pledge(treasury)
+    transfer = partial(
+        request_transfer,
+        action_id=uuid.uuid4(),
+        chain_id=world.lane.chain_id,
+        treasury=treasury,
+        sender=None,
+        recipient=BUYER_SIDE,
+        amount=TokenAmount(1),
+        requested_by="a thief",
+    )
+    refund_to_me = partial(
+        request_refund,
+        action_id=uuid.uuid4(),
+        request_id=payment,
+        recipient=BUYER_SIDE,
+        requested_by="a thief",
+    )
+    asks: list[Callable[[Connection], bool]] = [transfer, refund_to_me]
+    for ask in asks:
+        with (
+            pytest.raises(ProgrammingError, match="permission denied"),
+            world.offchain.begin() as connection,
+        ):
+            ask(connection)

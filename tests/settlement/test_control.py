@@ -50,7 +50,7 @@ def test_retried_request_settles_when_what_stopped_it_is_gone(world: World) -> N
     with world.lane.engine.begin() as connection:
         assert retry_request(connection, stopped, "mended")
     (row,) = world.rows(requests)
-    assert (row.state, row.reason, row.strikes) == ("ready", "retried: mended", 1)
+    assert (row.state, row.reason, row.strikes) == ("ready", "retried: mended", 2)
     world.settle_down(world.all_settled)
 
 
@@ -126,4 +126,4 @@ def test_stopped_action_is_asked_for_again(store: Store) -> None:
     assert not retry(store, running)
     assert not retry(store, uuid4())
     row = next(row for row in store.rows(actions) if row.action_id == stopped)
-    assert (row.state, row.reason, row.strikes) == ("requested", "retried: mended", 1)
+    assert (row.state, row.reason, row.strikes) == ("requested", "retried: mended", 2)

@@ -86,7 +86,12 @@ def test_nothing_is_sealed_once_the_days_gas_is_spent_and_all_goes_on_when_it_is
     treasury = world.live_treasury()
     world.give_tokens(treasury)
     with world.lane.engine.begin() as connection:
-        spent = gas_spent(connection, chain_id=world.lane.chain_id, signer=world.lane.sender)
+        spent = gas_spent(
+            connection,
+            chain_id=world.lane.chain_id,
+            signer=world.lane.sender,
+            unsigned_fee_wei=Wei(0),
+        )
     paid = sum(slot.gas_used * slot.effective_gas_price_wei for slot in world.rows(nonce_slots))
     assert spent == paid > 0
     world.restart(policy=replace(world.lane.policy, gas_budget_wei=Wei(spent + 1)))

@@ -102,7 +102,7 @@ def test_withdrawal_goes_to_the_creators_wallet_and_from_there_to_the_payout_add
     wallet = Address(kept.row(request_id).creator)
     kept.pledge(treasury)
     kept.settle_down(kept.all_settled)
-    with kept.offchain.begin() as connection:
+    with kept.lane.engine.begin() as connection:
         assert request_withdrawal(
             connection,
             action_id=action_id,

@@ -322,3 +322,15 @@ def test_began_refuses_what_is_no_time(text: str) -> None:
 )
 def test_durations_are_told_in_their_two_largest_units(seconds: float | None, words: str) -> None:
     assert lasting(seconds) == words
+
+
+def test_refund_is_asked_for_once_and_a_payment_nobody_handed_over_is_refused(
+    store: Store, cli: SettlementCli
+) -> None:
+    request_id = str(store.request())
+    asked = ("refund", request_id, "--reason", "chargeback", "--by", "ana")
+    code, told = cli.run(*asked)
+    assert (code, told["asked"]) == (0, True)
+    assert cli.run(*asked)[1]["asked"] is False
+    assert cli.run("refund", str(uuid.uuid4()), *BECAUSE)[0] == 2
+    assert cli.run("withdraw", *CHAIN, "--treasury", to_checksum(TOKEN), *BECAUSE)[0] == 2

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -35,8 +36,8 @@ def populated(
 @pytest.fixture
 def begin_case(
     postgres: EmbeddedPostgres, anvil: Anvil
-) -> Iterator[Callable[[], AbstractContextManager[World]]]:
-    """Worlds with two live treasuries, each as if it were the first.
+) -> Iterator[Callable[..., AbstractContextManager[World]]]:
+    """Worlds with two live treasuries and bounds of their own, each as if it were the first.
 
     On a chain of their own: after some hundreds of blocks, anvil loses states that a reorg needs.
     """
@@ -47,11 +48,11 @@ def begin_case(
             built.live_treasury("dois", kind=OAKS_KIND)
 
         @contextmanager
-        def begin() -> Iterator[World]:
+        def begin(**policy: Any) -> Iterator[World]:
             with (
                 unchanged(anvil),
                 database(postgres, template=template) as name,
-                world(postgres, name, site, tokens_of_admin=0) as built,
+                world(postgres, name, site, tokens_of_admin=0, **policy) as built,
             ):
                 yield built
 

@@ -1,4 +1,4 @@
-"""Two engines on one lane, and all that may happen between any two of their commits.
+"""Two engines on one lane, and all that may happen between any two of their steps.
 
 A case draws everything from the seeds of its actions. After every commit that writes, whoever made
 it, every invariant is checked.
@@ -29,8 +29,8 @@ REORG_BLOCKS_MAX = 3
 FINALITY_BLOCKS = REORG_BLOCKS_MAX + 1
 """Blocks that must follow one before it is final: no reorg ever reaches a final one."""
 AN_HOUR = timedelta(hours=1)
-COMMITS_MAX = 8
-"""Of one turn, seldom more."""
+MOMENTS_MAX = 24
+"""Reads and commits of one turn, seldom more."""
 PAYMENTS_MAX = 10
 KINDS = (
     *["turn"] * 5,
@@ -44,16 +44,16 @@ KINDS = (
 )
 """What happens, the likelier the oftener it is named."""
 INTERRUPTIONS = (
-    *["nothing"] * 4,
-    *["other"] * 2,
+    "nothing",
+    *["other"] * 4,
     *["reorg"] * 2,
-    "death",
-    "stillbirth",
+    *["death"] * 2,
+    *["stillbirth"] * 2,
     "mine",
     "index",
     "lose",
 )
-"""What happens after one commit of a turn; ``stillbirth`` is a death just before it."""
+"""What happens after a read or a commit of a turn; ``stillbirth`` is a death just before one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ class Action:
 
 
 class WatchedEngine:
-    """An engine that calls somebody just before and after each commit that writes."""
+    """An engine that calls somebody just before each commit that writes, and after every read."""
 
     def __init__(
-        self, engine: Engine, *, before: Callable[[], None], after: Callable[[], None]
+        self, engine: Engine, *, before: Callable[[], None], after: Callable[[bool], None]
     ) -> None:
         self._engine = engine
         self._before = before
@@ -78,14 +78,17 @@ class WatchedEngine:
     def begin(self) -> Iterator[Connection]:
         with self._engine.begin() as connection:
             yield connection
-            wrote = connection.execute(text("SELECT pg_current_xact_id_if_assigned()")).scalar()
-            if wrote is not None:
+            found = connection.execute(text("SELECT pg_current_xact_id_if_assigned()")).scalar()
+            wrote = found is not None
+            if wrote:
                 self._before()
-        if wrote is not None:
-            self._after()
+        self._after(wrote)
 
-    def connect(self) -> Connection:
-        return self._engine.connect()
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            yield connection
+        self._after(False)
 
 
 class Case:
@@ -130,10 +133,10 @@ class Case:
             )
 
     def turn(self, dice: Random) -> None:
-        """One engine takes a turn, and something may happen after one of its commits."""
+        """One engine takes a turn, and something may happen in the middle of it."""
         which = dice.randint(0, 1)
         chosen = dice.choice(INTERRUPTIONS)
-        self._left = dice.randint(1, COMMITS_MAX)
+        self._left = dice.randint(1, MOMENTS_MAX)
         self._is_stillborn = chosen == "stillbirth"
         match chosen:
             case "death":
@@ -146,7 +149,7 @@ class Case:
                 happen = getattr(self, chosen)
                 self._interrupt = lambda: happen(dice)
         self._take_turn(which)
-        self._left = 0
+        self._left, self._is_stillborn = 0, False
 
     def beat(self, dice: Random) -> None:
         """A turn, a block, and mostly the index after it: how it usually goes."""
@@ -189,8 +192,8 @@ class Case:
             for row in self.world.rows(requests)
             if row.state in ("settled", "refunded")
         }
-        assert len(confirmed) == len(set(confirmed))
-        assert set(confirmed) == ended
+        assert len(confirmed) == len(set(confirmed)), "a payment was confirmed twice"
+        assert set(confirmed) == ended, "the chain and the books differ"
 
     def _look(self, look: Callable[..., list[Finding]] = check_tables) -> None:
         """Nothing is broken; signed bytes, which never change, are read at the end only."""
@@ -199,7 +202,8 @@ class Case:
         pooled = world.reader.nonce(world.lane.sender, "pending")
         with world.lane.engine.connect() as connection:
             found = look(connection, chain_nonces={signer: pooled})
-        assert [one for one in found if not one.ok] == []
+        broken = [one for one in found if not one.ok]
+        assert not broken, broken
 
     def _is_over_by_and_by(self) -> bool:
         """Whether nothing is left to do; if something is, what is tried again later is due now."""
@@ -217,7 +221,7 @@ class Case:
 
     def _runner(self) -> Runner:
         watched = WatchedEngine(
-            self.world.lane.engine, before=self._before_commit, after=self._after_commit
+            self.world.lane.engine, before=self._before_commit, after=self._after
         )
         runner = Runner(replace(self.world.lane, engine=cast("Engine", watched)))
         runner.start()
@@ -232,12 +236,13 @@ class Case:
             pass  # the chain changed under it; the process takes another turn
 
     def _before_commit(self) -> None:
-        if self._left == 1 and self._is_stillborn:
-            self._left = 0
+        if self._is_stillborn and self._left <= 1:
+            self._is_stillborn = False
             raise Crash
 
-    def _after_commit(self) -> None:
-        self._look()
+    def _after(self, wrote: bool) -> None:  # noqa: FBT001 - called by the engine
+        if wrote:
+            self._look()
         self._left -= 1
         if self._left == 0:
             self._interrupt()

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from tests.settlement.checks.interleaved import KINDS, Action, Case
 from tests.settlement.world import World
 
-CASES_PER_PART = 4
+CASES = 4
+REPLACING_AT_ONCE = {"bump_after": timedelta(0), "bump_blocks": 0}
 ACTIONS = st.lists(
     st.builds(Action, kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1)),
     min_size=10,
@@ -18,20 +21,27 @@ ACTIONS = st.lists(
 )
 
 
-@pytest.mark.parametrize("part", [1, 2])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param({}, id="patient"),
+        pytest.param(REPLACING_AT_ONCE, id="replacing-each-transaction"),
+    ],
+)
 @settings(
-    max_examples=CASES_PER_PART,
+    max_examples=CASES,
     deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a smaller one would take minutes
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink one would take minutes
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(actions=ACTIONS)
 def test_nothing_is_broken_between_any_two_commits_and_all_ends_settled_once(
-    begin_case: Callable[[], AbstractContextManager[World]], actions: list[Action], part: int
+    begin_case: Callable[..., AbstractContextManager[World]],
+    actions: list[Action],
+    policy: dict[str, Any],
 ) -> None:
-    assert part  # two workers share the cases, and each has a chain of its own
-    with begin_case() as world:
+    with begin_case(**policy) as world:
         case = Case(world)
         for action in actions:
             case.perform(action)
