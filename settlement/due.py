@@ -14,7 +14,7 @@ from indexer.chain.types import Address, ChainId
 from indexer.queries import PaymentFact, payments_named
 from indexer.views import payments
 from settlement.kinds import kind_named
-from settlement.lifecycle import FUNDING, Move, next_step, observed
+from settlement.lifecycle import EXPIRED, FUNDING, Move, next_step, observed
 from settlement.switches import Stops
 from settlement.tables import batches, campaigns, requests
 from settlement.types import CONFIRMING, DueRequest, PaymentStep, RequestState
@@ -70,8 +70,10 @@ def open_requests(
 
 
 def requests_where(connection: Connection, *conditions: ColumnElement[bool]) -> list[DueRequest]:
-    """Read the requests for which all conditions hold, at most ``READ_MAX``, in no order."""
-    rows = connection.execute(_due().where(*conditions).limit(READ_MAX))
+    """Read the requests for which all conditions hold, at most ``READ_MAX``, by request id."""
+    rows = connection.execute(
+        _due().where(*conditions).order_by(requests.c.request_id).limit(READ_MAX)
+    )
     return [DueRequest(**row) for row in rows.mappings()]
 
 
@@ -212,6 +214,7 @@ def _followed(connection: Connection, chain_id: ChainId, after: UUID) -> list[Du
                 requests.c.state == "included",
                 and_(requests.c.state == "ready", batches.c.kind.is_not(None)),
                 and_(requests.c.state == "batched", batches.c.kind.is_(None)),
+                and_(requests.c.state == "blocked", requests.c.reason.startswith(EXPIRED)),
             ),
         )
         .order_by(requests.c.request_id)

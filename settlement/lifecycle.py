@@ -164,6 +164,8 @@ def _address(fact: CampaignFact | None) -> Address | None:
 
 def _unseen(request: DueRequest) -> Move:
     """Nothing is indexed: whatever was, a reorg took, and our own transaction is sent again."""
+    if request.state == "blocked" and (request.reason or "").startswith(EXPIRED):
+        return Move("ready" if request.batch_kind is None else "batched")  # its creation is gone
     if request.state not in ("ready", "batched", "included", "settled", "refunded"):
         return Move(request.state, request.reason)
     return Move("ready" if request.batch_kind is None else "batched")

@@ -1,7 +1,8 @@
 """Replace what is stuck: the lowest unmined attempt, by the same call at higher fees.
 
 What every node refuses for good is given up to a no-op under the same nonce; both are followed, and
-whichever is mined decides. Nothing else ever takes a nonce away from its batch.
+whichever is mined decides. So is a batch that was released, whose final block was rewound: its work
+is in another by now. Nothing else ever takes a nonce away from its batch.
 """
 
 import structlog
@@ -43,7 +44,7 @@ def replace_stuck(
         stuck = _lowest(connection, lane, mined_nonces)
         if stuck is None:
             return False
-        gives_up = _is_refused(stuck)
+        gives_up = _is_refused(stuck) or (stuck.released_at is not None and not stuck.is_noop)
         if not (gives_up or _is_overdue(connection, lane, stuck, head_number)):
             return False
         permissions = read_permissions(
@@ -73,7 +74,7 @@ def replace_stuck(
 def _lowest(connection: Connection, lane: Lane, mined_nonces: int) -> AnyRow | None:
     """The newest attempt at the lowest unmined nonce."""
     return connection.execute(
-        select(attempts, *CALL)
+        select(attempts, batches.c.released_at, *CALL)
         .join(nonce_slots, SAME_SLOT)
         .outerjoin(batches, batches.c.id == nonce_slots.c.batch_id)
         .where(

@@ -60,7 +60,7 @@ class Runner:
         self._tracker = Tracker(lane)
         self._duties = PLATFORM_DUTIES if lane.is_platform else WALLET_DUTIES
         self._followed: tuple[bytes | None, int | None] | None = None
-        self._reorg_seen = 0
+        self._reorg_seen: int | None = None
         self._index_was_stale = False
 
     def start(self) -> None:

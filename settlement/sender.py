@@ -218,9 +218,10 @@ def _set_slot_signed(connection: Connection, lane: Lane, nonce: Nonce) -> None:
 
 def _due(connection: Connection, lane: Lane) -> list[AnyRow]:
     newest = (
-        select(attempts)
+        select(attempts, batches.c.released_at)
         .ext(distinct_on(attempts.c.nonce))
         .join(nonce_slots, SAME_SLOT)
+        .outerjoin(batches, batches.c.id == nonce_slots.c.batch_id)
         .where(slots_of(lane.chain_id, lane.sender), nonce_slots.c.state == "signed")
         .order_by(attempts.c.nonce, attempts.c.sequence.desc())
         .subquery()
@@ -231,7 +232,9 @@ def _due(connection: Connection, lane: Lane) -> list[AnyRow]:
             or_(
                 newest.c.sent_at.is_(None),
                 newest.c.sent_at < func.now() - lane.policy.resend_after,
-            )
+            ),
+            # The work of a released batch is in another by now.
+            or_(newest.c.released_at.is_(None), newest.c.is_noop),
         )
         .order_by(newest.c.nonce)
         .limit(lane.policy.in_flight_max)

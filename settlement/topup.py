@@ -79,9 +79,10 @@ def fund(lane: Lane, head: Head) -> int:
             connection, lane.chain_id, *awaits_funds(stops), requests.c.treasury.in_(chosen)
         )
         now = connection.execute(select(func.now())).scalar_one()
+        found = group_by_call(connection, lane.chain_id, waiting, now=head.timestamp)
         groups = [
             group
-            for group in group_by_call(connection, lane.chain_id, waiting, now=head.timestamp)
+            for group in found
             if group.step != "create" and has_lingered(lane, group, now=now)
         ]
         unclaimed = headrooms(
@@ -91,6 +92,9 @@ def fund(lane: Lane, head: Head) -> int:
             mined_only=False,
         )
         busy = {one.treasury for one in under_way(connection, lane.chain_id) if one.kind == FUND}
+    for group in found:
+        if group.step == "create":  # a creation needs no tokens: what is blocked lost its own
+            _unblock(lane, group.waiting)
     sealed = 0
     for need in _needs(lane, groups):
         if sealed >= room:

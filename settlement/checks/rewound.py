@@ -1,8 +1,9 @@
 """Conditions for what rests on a final block that an operator has put the index below since.
 
-``settlement.unsettling`` looks at all of it in the lane's next turn, under these same conditions;
-until then nothing is asked of it. A rewind that no turn ever looked into, because none was taken
-for a week, excuses nothing.
+``settlement.unsettling`` looks at all of it in the lane's next turn; until then nothing is asked of
+it. Times are when transactions began, and no allowance is made for two that overlapped: what was
+settled while its block was being undone is found here, until that turn. A rewind that no turn ever
+looked into, because none was taken for a week, excuses nothing.
 """
 
 SETTLED = """
