@@ -22,6 +22,7 @@ from rich.progress import Progress
 
 from benchmarks.chaos_kinds import crash, rage
 from benchmarks.chaos_run import chaos_run
+from benchmarks.ground import end_in_order
 
 KILLS = 100
 
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=KILLS, help="at each point, with --points")
     parser.add_argument("--json", action="store_true", help="print only the JSON object")
     options = parser.parse_args(arguments)
+    end_in_order()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     console = Console(stderr=True, quiet=options.json)
     with (

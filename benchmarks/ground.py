@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,15 @@ class Ground:
         url = self.postgres.url(name)
         migrate(url)
         return url
+
+
+def end_in_order() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: every server that it started is stopped."""
+
+    def leave(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.ground import Ground, ground
+from benchmarks.ground import Ground, end_in_order, ground
 from benchmarks.settle_runs import Run, Scene, settle
 from tests.support.real_protocol import OAKS_KIND, OUR_KIND
 
@@ -118,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kind", action="append", choices=KINDS, help="only treasuries of it")
     parser.add_argument("--json", action="store_true", help="print only the JSON object")
     options = parser.parse_args(arguments)
+    end_in_order()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     console = Console(stderr=True, quiet=options.json)
     sizes = Sizes(options.payments, options.naive_payments, options.campaigns)

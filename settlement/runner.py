@@ -29,7 +29,7 @@ from settlement.switches import stopping
 from settlement.topup import fund
 from settlement.tracker import Look, Tracker
 from settlement.types import Nonce
-from settlement.unsettling import newest_reorg, unsettle
+from settlement.unsettling import Seen, look, unsettle
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class Runner:
         self._tracker = Tracker(lane)
         self._duties = PLATFORM_DUTIES if lane.is_platform else WALLET_DUTIES
         self._followed: tuple[bytes | None, int | None] | None = None
-        self._reorg_seen: int | None = None
+        self._reorgs_seen: Seen | None = None
         self._index_was_stale = False
 
     def start(self) -> None:
@@ -172,12 +172,12 @@ class Runner:
         if seen == self._followed:
             return 0
         with lane.engine.begin() as connection:
-            newest = newest_reorg(connection, lane.chain_id)
-            moved = unsettle(connection, lane.chain_id, after_reorg=self._reorg_seen)
+            looked = look(connection, lane.chain_id)
+            moved = unsettle(connection, lane.chain_id, seen=self._reorgs_seen)
             moved += follow_index(connection, lane.chain_id)
             moved += retry_blocked(connection, lane.chain_id)
             moved += 0 if marks is None else reissue_expired(connection, marks)
-        self._followed, self._reorg_seen = seen, newest
+        self._followed, self._reorgs_seen = seen, looked
         return moved
 
 

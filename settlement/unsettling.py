@@ -6,7 +6,8 @@ it now; the same bytes are sent again where our transaction is gone.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,9 @@ import structlog
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Interval,
     and_,
     exists,
     func,
-    literal,
     select,
     update,
 )
@@ -35,41 +34,51 @@ log = structlog.get_logger()
 REASON = "a finalized block changed"
 LOOK_BACK = timedelta(days=7)
 """A rewind is looked into while it is this young; it is by the next turn of a lane that runs."""
-OVERLAP = timedelta(hours=1)
-"""Times are those at which transactions began, and a rewind may take long."""
 _ENDED: tuple[RequestState, ...] = ("settled", "refunded")
 
 
-def newest_reorg(connection: Connection, chain_id: ChainId) -> int:
-    """The number of the newest reorg or rewind of a chain; 0 while there was none."""
-    found = connection.execute(
-        select(func.max(reorgs.c.id)).where(reorgs.c.chain_id == chain_id)
-    ).scalar_one()
-    return found or 0
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far a chain's reorgs were looked into."""
+
+    reorg_id: int
+    """0 while there was none."""
+    at: datetime
+    """By Postgres' clock."""
 
 
-def unsettle(connection: Connection, chain_id: ChainId, *, after_reorg: int | None) -> int:
+def look(connection: Connection, chain_id: ChainId) -> Seen:
+    """How far they are looked into by whoever looks in this transaction."""
+    row = connection.execute(
+        select(func.coalesce(func.max(reorgs.c.id), 0), func.now()).where(
+            reorgs.c.chain_id == chain_id
+        )
+    ).one()
+    return Seen(*row)
+
+
+def unsettle(connection: Connection, chain_id: ChainId, *, seen: Seen | None) -> int:
     """Take back what a rewind below its block left unproven; returns how many moved.
 
     Args:
         connection: The caller's transaction.
         chain_id: The chain.
-        after_reorg: Reorgs up to this number were looked into before. None when that is not known:
-            then those of late that are not older than what was settled.
+        seen: The last look; only later reorgs can have taken back what was settled before it. None
+            when that is not known: then those count that began after the settling.
     """
     recent = and_(
         reorgs.c.chain_id == chain_id,
-        reorgs.c.id > (after_reorg or 0),
+        reorgs.c.id > (0 if seen is None else seen.reorg_id),
         reorgs.c.seen_at > func.now() - LOOK_BACK,
     )
     lowest = select(func.min(reorgs.c.ancestor_number)).where(recent).scalar_subquery()
     if connection.execute(select(lowest)).scalar_one() is None:
         return 0
-    _reopen_slots(connection, chain_id, recent, is_start=after_reorg is None)
+    _reopen_slots(connection, chain_id, recent, seen)
     rewound = exists().where(
         recent,
         reorgs.c.ancestor_number < requests.c.settled_block,
-        *_not_before(requests.c.settled_at, is_start=after_reorg is None),
+        _stood_before(requests.c.settled_at, seen),
     )
     moved, after = 0, UUID(int=0)
     while suspects := requests_where(
@@ -98,19 +107,19 @@ def _follow(connection: Connection, chain_id: ChainId, suspects: Sequence[DueReq
     return move(connection, moves)
 
 
-def _not_before(moment: ColumnElement[Any], *, is_start: bool) -> list[ColumnElement[bool]]:
-    """At the start, only reorgs that are not older than what they may have taken back."""
-    return [reorgs.c.seen_at >= moment - literal(OVERLAP, Interval)] if is_start else []
+def _stood_before(moment: ColumnElement[Any], seen: Seen | None) -> ColumnElement[bool]:
+    """Whether something stood before a reorg: by the last look, as a rewind may take long."""
+    return reorgs.c.seen_at >= moment if seen is None else moment <= seen.at
 
 
 def _reopen_slots(
-    connection: Connection, chain_id: ChainId, recent: ColumnElement[bool], *, is_start: bool
+    connection: Connection, chain_id: ChainId, recent: ColumnElement[bool], seen: Seen | None
 ) -> None:
     """Let nonces be followed again whose final block was rewound: the account's count fell too."""
     rewound = exists().where(
         recent,
         reorgs.c.ancestor_number < nonce_slots.c.mined_block,
-        *_not_before(nonce_slots.c.final_at, is_start=is_start),
+        _stood_before(nonce_slots.c.final_at, seen),
     )
     connection.execute(
         update(nonce_slots)

@@ -138,6 +138,7 @@ def add_request(
     connection.execute(
         insert(settlement.requests).values(
             request_id=attempt_id,
+            root_id=attempt_id,
             chain_id=CHAIN_ID,
             treasury=address(f"treasury of {slug}"),
             pledge_id=pledge_of(connection, attempt_id),

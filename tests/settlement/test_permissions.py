@@ -166,7 +166,7 @@ def test_read_permissions_permits_all_that_settlement_seals(world: World) -> Non
     world.settle_down(world.all_settled)
     wallet(lane.engine, WALLET)
     where: dict[str, Any] = {"chain_id": lane.chain_id, "treasury": treasury, **asker}
-    with world.offchain.begin() as connection:
+    with lane.engine.begin() as connection:
         refunds = {"request_id": payment, "recipient": WALLET, **asker}
         assert request_refund(connection, action_id=uuid.uuid4(), **refunds)
         transfers = {"sender": None, "recipient": PAID, "amount": TokenAmount(1), **where}

@@ -48,10 +48,8 @@ def test_action_is_noted_with_its_terms_whoever_asks(
     engine: Engine, engine_as: Callable[[str], Engine]
 ) -> None:
     action_id = uuid.uuid4()
-    terms = {"chain_id": CHAIN, "kind": "transfer_tokens", "amount": 10**24, "treasury": TREASURY}
-    asked = insert(actions).values(
-        action_id=action_id, recipient=SIGNER, requested_by="a test", **terms
-    )
+    terms = {"chain_id": CHAIN, "kind": "withdraw", "sender": SIGNER, "treasury": TREASURY}
+    asked = insert(actions).values(action_id=action_id, requested_by="a test", **terms)
     write(engine_as("offchain"), asked)
     write(
         engine,
@@ -61,10 +59,9 @@ def test_action_is_noted_with_its_terms_whoever_asks(
     )
     detail = {
         "chain_id": "31337",
-        "kind": "transfer_tokens",
+        "kind": "withdraw",
         "treasury": "0x" + TREASURY.hex(),
-        "recipient": "0x" + SIGNER.hex(),
-        "amount": str(10**24),
+        "sender": "0x" + SIGNER.hex(),
         "requested_by": "a test",
     }
     stopped = detail | {"reason": "gas: none"}
