@@ -142,6 +142,9 @@ class Deployer:
 
     def _mined(self, transaction: dict[str, str]) -> Any:
         tx_hash = self._anvil.call("eth_sendTransaction", transaction)
+        receipt = self._anvil.call("eth_getTransactionReceipt", tx_hash)
+        if receipt is None:  # a busy machine: what automine passed over waits for the next block
+            self._anvil.call("evm_mine")
         return eventually(lambda: self._anvil.call("eth_getTransactionReceipt", tx_hash))
 
 
