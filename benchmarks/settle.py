@@ -93,11 +93,11 @@ def report(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def draw(found: dict[str, dict[str, Any]], console: Console) -> None:
     """Show the figures."""
-    table = Table("", "payments/s", "naive", "ratio", "gas/payment", "naive", "ratio", "txs")
+    table = Table("", "payments/s", "naive", "ratio", "gas each", "naive", "ratio", "txs")
     for kind, scenarios in found.items():
         for name, figures in scenarios.items():
             table.add_row(
-                f"{kind}, {name}",
+                f"{kind}\n{name}",
                 f"{figures['payments_per_s']:,}",
                 f"{figures['naive_payments_per_s']:,}",
                 f"{figures['rate_ratio']:,}",

@@ -25,9 +25,10 @@ def populated(
     postgres: EmbeddedPostgres, deployed: tuple[Anvil, Deployment]
 ) -> Iterator[Callable[[str | None], Engine]]:
     """Engines on a database in which everything has happened; commit nothing."""
-    with unchanged(deployed[0]), database(postgres) as name:
-        bounds = {"tokens_of_admin": WALLET, "payment_life": PAYMENT_LIFE}
-        with world(postgres, name, deployed, **bounds) as built:
+    bounds = {"tokens_of_admin": WALLET, "payment_life": PAYMENT_LIFE}
+    with database(postgres) as name:
+        # The chain goes back at once: the tests that follow in this process start from it too.
+        with unchanged(deployed[0]), world(postgres, name, deployed, **bounds) as built:
             populate(built)
         with engines(postgres.url(name)) as engine_as:
             yield engine_as
