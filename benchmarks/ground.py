@@ -45,6 +45,12 @@ class Ground:
             self._server.send_signal(signal.SIGINT)
             self._server.wait()
 
+    def crash(self) -> None:
+        """End the server at once, without writing anything more: its next start recovers."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait()
+
     def database(self) -> str:
         """A fresh, migrated database; its URL."""
         name = f"bench_{uuid4().hex}"

@@ -25,33 +25,46 @@ LINE_INTERVAL_S = 10.0
 """Between two log lines of one piece of work."""
 
 Tell = Callable[[int], None]
-"""Told how many blocks are done by now, of all."""
+"""Told how many units, e.g. blocks, are done by now, of all."""
 
 log = structlog.get_logger()
 
 
 class _Rate(ProgressColumn):
-    """Blocks a second."""
+    """Units a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
 
     @override
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} blocks/s")
+        return Text("" if speed is None else f"{speed:,.0f} {self._unit}/s")
 
 
 class LogLines:
     """Progress as structured log lines."""
 
-    def __init__(self, work: str, total: int, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        work: str,
+        total: int,
+        *,
+        unit: str = "blocks",
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         """Begin.
 
         Args:
             work: What is being done, as a field of every line.
-            total: Blocks in all.
+            total: Units in all.
+            unit: What is counted, in the plural.
             clock: Seconds.
         """
         self._work = work
         self._total = total
+        self._unit = unit
         self._clock = clock
         self._started = clock()
         self._said = self._started
@@ -67,10 +80,12 @@ class LogLines:
         log.info(
             "work_progressed",
             work=self._work,
-            blocks=done,
-            of_blocks=self._total,
-            blocks_per_s=round(rate, 1),
             eta_s=round((self._total - done) / rate) if rate else None,
+            **{
+                self._unit: done,
+                f"of_{self._unit}": self._total,
+                f"{self._unit}_per_s": round(rate, 1),
+            },
         )
 
 
@@ -116,21 +131,22 @@ class HistoryShown:
 
 
 @contextmanager
-def progress(work: str, total: int) -> Iterator[Tell]:
+def progress(work: str, total: int, *, unit: str = "blocks") -> Iterator[Tell]:
     """Show how far work is on standard error until the block ends.
 
     Args:
         work: What is being done.
-        total: Blocks in all.
+        total: Units in all.
+        unit: What is counted, in the plural.
     """
     if not sys.stderr.isatty():
-        yield LogLines(work, total).tell
+        yield LogLines(work, total, unit=unit).tell
         return
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _Rate(),
+        _Rate(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),

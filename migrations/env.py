@@ -8,6 +8,9 @@ from sqlalchemy.schema import SchemaItem
 
 import indexer.projection_tables
 import indexer.tables
+import offchain.claim_tables
+import offchain.ledger.tables
+import offchain.reconciliation.tables
 import offchain.tables
 import settlement.audit.tables
 import settlement.record_tables
@@ -21,6 +24,9 @@ _OWNED = (
     settlement.record_tables,
     settlement.audit.tables,
     offchain.tables,
+    offchain.claim_tables,
+    offchain.ledger.tables,
+    offchain.reconciliation.tables,
 )
 
 

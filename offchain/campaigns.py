@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.dialects.postgresql import insert
@@ -12,7 +13,8 @@ from indexer.chain.types import Address, ChainId
 from offchain.identity import campaign_identifier
 from offchain.money import Money, base_units
 from offchain.services import Chains
-from offchain.tables import campaigns
+from offchain.splits import Share
+from offchain.tables import campaign_splits, campaigns
 from settlement.intake import CampaignConflict, request_campaign
 
 SettlementMode = Literal["onchain", "fiat_only"]
@@ -40,6 +42,8 @@ class NewCampaign:
     deadline_at: datetime
     onchain: OnchainTerms | None
     """None: the campaign settles in fiat only."""
+    shares: tuple[Share, ...] = ()
+    """How its charges are split; empty: all of them is the platform's to pass on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,40 @@ def register(
     ).first()
     row = connection.execute(select(campaigns).where(campaigns.c.slug == new.slug)).mappings().one()
     if inserted is None:
-        return _repeated(row, new)
+        return _repeated(connection, row, new)
     if new.deadline_at <= now:
         return Over()
+    _write_shares(connection, row["id"], new.shares)
     reason = _request(connection, row, chains)
     return Registered(row, is_new=True) if reason is None else Conflict(reason)
+
+
+def read_shares(
+    connection: Connection, campaign_id: UUID, *, gateway: str | None = None
+) -> tuple[Share, ...]:
+    """The shares of a campaign in their order, at one gateway or at all; they never change."""
+    columns = campaign_splits.c
+    query = select(columns.gateway, columns.account, columns.share_bps, columns.role)
+    query = query.where(columns.campaign_id == campaign_id).order_by(columns.place)
+    if gateway is not None:
+        query = query.where(columns.gateway == gateway)
+    return tuple(Share(*row) for row in connection.execute(query))
+
+
+def _write_shares(connection: Connection, campaign_id: UUID, shares: tuple[Share, ...]) -> None:
+    rows = [
+        {
+            "campaign_id": campaign_id,
+            "place": place,
+            "gateway": share.gateway,
+            "account": share.account_id,
+            "share_bps": share.bps,
+            "role": share.role,
+        }
+        for place, share in enumerate(shares)
+    ]
+    if rows:
+        connection.execute(insert(campaign_splits), rows)
 
 
 def _terms(new: NewCampaign) -> dict[str, Any]:
@@ -103,11 +136,13 @@ def _terms(new: NewCampaign) -> dict[str, Any]:
     }
 
 
-def _repeated(row: RowMapping, new: NewCampaign) -> Registered | Conflict:
+def _repeated(connection: Connection, row: RowMapping, new: NewCampaign) -> Registered | Conflict:
     terms = _terms(new)
     if new.launch_at is not None:
         terms["launch_at"] = new.launch_at
     differing = [name for name, value in terms.items() if row[name] != value]
+    if read_shares(connection, row["id"]) != new.shares:
+        differing.append("splits")
     if differing:
         return Conflict(f"the slug is taken, with another {', '.join(differing)}")
     return Registered(row, is_new=False)

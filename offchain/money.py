@@ -6,13 +6,13 @@ from typing import NewType
 from indexer.chain.types import TokenAmount
 
 MinorUnits = NewType("MinorUnits", int)
-"""Hundredths of the currency (centavos, cents)."""
+"""Hundredths of the currency (centavos, cents, kobo)."""
 Currency = NewType("Currency", str)
 """ISO 4217, lower case."""
 
 MINOR_DIGITS = 2
 """Every currency accepted here has two decimals; others are refused, not rounded."""
-CURRENCIES = frozenset({Currency("brl"), Currency("usd"), Currency("eur")})
+CURRENCIES = frozenset(map(Currency, ("brl", "eur", "ghs", "kes", "ngn", "usd", "zar")))
 MINOR_UNITS_MAX = 10**12
 """Ten thousand million of the major unit: more is a mistake."""
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 from sqlalchemy import Engine
 
 from indexer.chain.deployments import Deployment, Token, load_deployment
@@ -14,16 +13,12 @@ from indexer.chain.types import ChainId
 from indexer.db.base import ROLES
 from indexer.db.session import open_engine
 from indexer.errors import ConfigurationError
-from offchain.gateways.crowdsplit import CrowdSplit
-from offchain.gateways.crowdsplit_session import NAME as CROWDSPLIT
-from offchain.gateways.crowdsplit_session import Credentials, Session
+from offchain.gateways.opening import open_gateways
 from offchain.gateways.types import Gateway
-from offchain.settings import GatewaySettings
+from offchain.settings import GatewaySettings, LateMoney
 
 Clock = Callable[[], datetime]
 """Business time; aware, UTC."""
-
-GATEWAY_CONNECTIONS_MAX = 40
 
 
 def system_clock() -> datetime:
@@ -54,8 +49,10 @@ class Services:
 
     engine: Engine
     gateways: Mapping[str, Gateway]
+    """The enabled ones, by name."""
     chains: Chains
     clock: Clock = system_clock
+    late_money: LateMoney = "review"
 
     def close(self) -> None:
         """Close every connection."""
@@ -79,24 +76,28 @@ def load_chains(
 
 
 def open_services(
-    settings: GatewaySettings, *, webhook_secrets: Sequence[str] = (), pool_size: int = 5
+    settings: GatewaySettings,
+    *,
+    webhook_secrets: Mapping[str, Sequence[str]] | None = None,
+    late_money: LateMoney = "review",
+    pool_size: int = 5,
 ) -> Services:
     """Open the engine, the gateways and the deployment records of a process.
+
+    Args:
+        settings: The process' settings.
+        webhook_secrets: Every active secret by gateway; None where no webhooks are taken.
+        late_money: What becomes of money that came too late.
+        pool_size: Postgres connections kept.
 
     Raises:
         ConfigurationError: A setting or a deployment record is wrong.
     """
-    client = httpx.Client(
-        base_url=str(settings.crowdsplit_base_url),
-        timeout=settings.gateway_timeout_s,
-        limits=httpx.Limits(max_connections=GATEWAY_CONNECTIONS_MAX),
-    )
-    credentials = Credentials(settings.crowdsplit_client_id, settings.crowdsplit_client_secret)
-    crowdsplit = CrowdSplit(Session(client, credentials), webhook_secrets=webhook_secrets)
     return Services(
         engine=open_engine(settings.database_url_text, role=ROLES["offchain"], pool_size=pool_size),
-        gateways={CROWDSPLIT: crowdsplit},
+        gateways=open_gateways(settings, webhook_secrets=webhook_secrets or {}),
         chains=load_chains(
             settings.networks, settings.deployments_dir, keeps_wallets=settings.keeps_wallets
         ),
+        late_money=late_money,
     )

@@ -2,13 +2,17 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, BeforeValidator, Field, RedisDsn, SecretStr
 from pydantic_settings import NoDecode
 
 from indexer.chain.networks import Network, network_by_name
-from indexer.settings import CommaSeparated, NetworkName, ProcessSettings, split_commas
+from indexer.settings import NetworkName, ProcessSettings, split_commas
+from offchain.gateway_settings import GatewayAccounts, WebhookSecretSettings
+
+LateMoney = Literal["review", "accept", "return"]
+"""What becomes of money that came after its payment had expired or was canceled."""
 
 
 class QueueSettings(ProcessSettings):
@@ -25,19 +29,9 @@ class QueueSettings(ProcessSettings):
         return str(self.redis_url)
 
 
-class GatewaySettings(QueueSettings):
+class GatewaySettings(GatewayAccounts, QueueSettings):
     """What a process that calls gateways and knows chains needs."""
 
-    crowdsplit_base_url: AnyHttpUrl = Field(
-        description="Scheme and host of CrowdSplit, without /api/v1.",
-        validation_alias="CROWDSPLIT_BASE_URL",
-    )
-    crowdsplit_client_id: str = Field(
-        min_length=1, description="Merchant client id.", validation_alias="CROWDSPLIT_CLIENT_ID"
-    )
-    crowdsplit_client_secret: SecretStr = Field(
-        description="Merchant client secret.", validation_alias="CROWDSPLIT_CLIENT_SECRET"
-    )
     keeps_wallets: bool = Field(
         default=False,
         description="Creators may come without a wallet: settlement has one made for them "
@@ -50,6 +44,13 @@ class GatewaySettings(QueueSettings):
         le=60,
         description="Seconds until a call to a gateway is given up.",
         validation_alias="LASTRO_GATEWAY_TIMEOUT_S",
+    )
+    gateway_calls_per_s: int = Field(
+        50,
+        ge=1,
+        le=1000,
+        description="Calls a second that one process makes to one gateway; more wait in turn.",
+        validation_alias="LASTRO_GATEWAY_CALLS_PER_S",
     )
     chains: Annotated[tuple[NetworkName, ...], NoDecode, BeforeValidator(split_commas)] = Field(
         (),
@@ -67,7 +68,7 @@ class GatewaySettings(QueueSettings):
         return tuple(network_by_name(name) for name in self.chains)
 
 
-class HttpSettings(GatewaySettings):
+class HttpSettings(WebhookSecretSettings, GatewaySettings):
     """The write API: webhooks, checkout, campaign registry."""
 
     port: int = Field(
@@ -85,18 +86,19 @@ class HttpSettings(GatewaySettings):
     operator_token: SecretStr = Field(
         description="Bearer token of operator endpoints.", validation_alias="LASTRO_OPERATOR_TOKEN"
     )
-    crowdsplit_webhook_secrets: CommaSeparated = Field(
-        min_length=1,
-        repr=False,
-        description="Active webhook secrets, comma-separated; several while one is rotated.",
-        validation_alias="CROWDSPLIT_WEBHOOK_SECRETS",
-    )
     pix_lifetime_s: int = Field(
         3600,
         ge=60,
         le=30 * 86400,
         description="Seconds a PIX code can be paid.",
         validation_alias="LASTRO_PIX_LIFETIME_S",
+    )
+    webhook_queue_max: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="Webhooks that may wait for their commit; more are told to come again (503).",
+        validation_alias="LASTRO_WEBHOOK_QUEUE_MAX",
     )
 
     @property
@@ -122,6 +124,12 @@ class WorkerSettings(GatewaySettings):
         description="Seconds after which a sweep stops and leaves the rest to its next run.",
         validation_alias="LASTRO_JOB_SECONDS_MAX",
     )
+    late_money: LateMoney = Field(
+        "review",
+        description="Money of a payment that had expired or was canceled: review holds it for an "
+        "operator, accept takes it where the campaign still can, return gives it back.",
+        validation_alias="LASTRO_LATE_MONEY",
+    )
 
     @property
     def poll_gap(self) -> timedelta:
@@ -136,13 +144,27 @@ class CronSettings(QueueSettings):
         5,
         ge=1,
         le=3600,
-        description="Seconds between sweeps of the inbox, hand-overs and chain feedback.",
+        description="Seconds between sweeps of the inbox, refunds, hand-overs and chain feedback.",
         validation_alias="LASTRO_SWEEP_INTERVAL_S",
     )
     poll_interval_s: int = Field(
         30,
         ge=1,
         le=3600,
-        description="Seconds between looks for open payments to re-read and expired ones.",
+        description="Seconds between looks for payments to re-read and expired ones.",
         validation_alias="LASTRO_POLL_INTERVAL_S",
+    )
+    list_interval_s: int = Field(
+        300,
+        ge=1,
+        le=3600,
+        description="Seconds between walks of each gateway's own list of changed payments.",
+        validation_alias="LASTRO_LIST_INTERVAL_S",
+    )
+    ledger_check_interval_s: int = Field(
+        3600,
+        ge=1,
+        le=86400,
+        description="Seconds between checks of the whole ledger.",
+        validation_alias="LASTRO_LEDGER_CHECK_INTERVAL_S",
     )

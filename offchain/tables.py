@@ -1,14 +1,16 @@
-"""Schema ``offchain``: campaigns, pledges, the webhook inbox and the double-entry ledger.
+"""Schema ``offchain``: campaigns, pledges, payment attempts and the webhook inbox.
+
+The ledger's tables are in ``offchain.ledger.tables``.
 
 Only ``backers`` holds anything about a person, and only that table is ever erased.
 """
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -53,6 +55,22 @@ campaigns = Table(
     schema=SCHEMA,
 )
 
+# How a campaign's charges are split at a gateway; written with the campaign and never changed.
+campaign_splits = Table(
+    "campaign_splits",
+    metadata,
+    Column("campaign_id", Uuid, ForeignKey("offchain.campaigns.id"), nullable=False),
+    Column("place", Integer, nullable=False),  # equal remainders of a split are served in order
+    Column("gateway", Text, nullable=False),
+    Column("account", Text, nullable=False),  # at that gateway; platform for the platform's own
+    Column("share_bps", Integer, nullable=False),  # of 10,000
+    Column("role", Text, nullable=False),
+    PrimaryKeyConstraint("campaign_id", "place"),
+    UniqueConstraint("campaign_id", "gateway", "account"),
+    CheckConstraint("share_bps BETWEEN 1 AND 10000", name="share_of_whole"),
+    schema=SCHEMA,
+)
+
 # Erasable: erasing the salt makes every buyerId of this backer unlinkable for ever.
 backers = Table(
     "backers",
@@ -75,6 +93,8 @@ pledges = Table(
     Column("reward", Text),
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
+    # The platform's own words, which the gateway gets too; shown to whoever has the payment's id.
+    Column("metadata", JSONB, nullable=False, server_default="{}"),
     Column("created_at", UTC_TIME, nullable=False, server_default=func.now()),
     CheckConstraint("amount_minor > 0", name="amount_positive"),
     Index("ix_pledges_campaign", "campaign_id"),
@@ -89,7 +109,7 @@ payment_attempts = Table(
     Column("id", Uuid, primary_key=True),
     Column("pledge_id", Uuid, ForeignKey("offchain.pledges.id"), nullable=False),
     Column("gateway", Text, nullable=False),
-    Column("method", Text, nullable=False),  # pix | card
+    Column("method", Text, nullable=False),
     Column("provider_payment_id", Text),  # bare id, without the gateway's prefix
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
@@ -99,21 +119,48 @@ payment_attempts = Table(
     Column("claim_status", Text, nullable=False, server_default="none"),
     Column("review_reason", Text),  # why an operator must look
     Column("received_minor", BigInteger),  # what the gateway says was paid
+    Column("received_currency", Text),  # and in what
+    # Where the ledger has the money: campaign (accepted for the pledge) | suspense (held) | payable
+    # (a second payment, to be given back); null: none came, or nobody knows how much.
+    Column("booked_to", Text),
+    Column("capture_id", Uuid),  # the ledger's capture that stands, where booked to campaign
     Column("pix_code", Text),  # copia e cola
+    # What a backer completes a payment with, in a browser; the read role has no way to either.
+    Column("client_secret", Text),
+    Column("authorization_url", Text),
     Column("provider_version", Integer),
     Column("version", Integer, nullable=False, server_default="0"),
     Column("captured_at", UTC_TIME),
     Column("checked_at", UTC_TIME),  # last read at the gateway
+    Column("next_read_at", UTC_TIME, server_default=func.now()),  # null: never by itself
+    # Its campaign's settlement mode, which never changes; a trigger writes it when it is inserted.
+    Column("settles_onchain", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", UTC_TIME, nullable=False, server_default=func.now()),
     UniqueConstraint("gateway", "provider_payment_id"),
+    # One payment holds its pledge, until its money is gone.
     Index(
-        "uq_payment_attempts_captured_pledge",
+        "uq_payment_attempts_holder",
         "pledge_id",
         unique=True,
-        postgresql_where=text("fiat_status = 'captured' AND claim_status = 'none'"),
+        postgresql_where=text(
+            "booked_to = 'campaign' AND claim_status NOT IN ('refunded','dispute_lost')"
+        ),
     ),
     Index("ix_payment_attempts_pledge", "pledge_id"),
     Index("ix_payment_attempts_open", "fiat_status", "checked_at"),
+    Index(
+        "ix_payment_attempts_next_read",
+        "next_read_at",
+        postgresql_where=text("next_read_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_payment_attempts_not_handed_over",
+        "id",
+        postgresql_where=text(
+            "settles_onchain AND booked_to = 'campaign' AND fiat_status = 'captured'"
+            " AND claim_status = 'none' AND chain_status = 'none'"
+        ),
+    ),
     Index("ix_payment_attempts_chain", "chain_status"),
     CheckConstraint(
         "fiat_status IN ('created','awaiting','authorized','failed','expired','canceled',"
@@ -128,6 +175,20 @@ payment_attempts = Table(
         "claim_status IN ('none','refund_pending','partially_refunded','refunded','disputed',"
         "'dispute_lost')",
         name="claim_status",
+    ),
+    CheckConstraint("method IN ('pix','card','bank','ussd')", name="method"),
+    CheckConstraint("booked_to IN ('campaign','suspense','payable')", name="booked_to"),
+    CheckConstraint(
+        "booked_to IS NULL OR fiat_status IN ('late_paid','mismatch','captured','returned')",
+        name="booked_has_money",
+    ),
+    CheckConstraint(
+        "booked_to IS NULL OR (coalesce(received_minor, 0) > 0 AND received_currency IS NOT NULL)",
+        name="booked_is_counted",
+    ),
+    CheckConstraint(
+        "booked_to IS DISTINCT FROM 'campaign' OR fiat_status = 'captured'",
+        name="accepted_is_captured",
     ),
     schema=SCHEMA,
 )
@@ -166,6 +227,7 @@ inbox = Table(
     Column("done_at", UTC_TIME),
     UniqueConstraint("gateway", "event_key"),
     Index("ix_inbox_due", "next_try_at", postgresql_where=text("state IN ('new','unmatched')")),
+    Index("ix_inbox_dead", "received_at", postgresql_where=text("state = 'dead'")),
     CheckConstraint("state IN ('new','done','unmatched','dead')", name="state"),
     schema=SCHEMA,
 )
@@ -179,52 +241,6 @@ webhook_refusals = Table(
     Column("count", BigInteger, nullable=False),
     Column("last_at", UTC_TIME, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("gateway", "reason"),
-    schema=SCHEMA,
-)
-
-ledger_accounts = Table(
-    "ledger_accounts",
-    metadata,
-    Column("id", Text, nullable=False),  # e.g. gateway_receivable:crowdsplit
-    Column("normal_side", Text, nullable=False),  # debit | credit
-    Column("currency", Text, nullable=False),  # ISO 4217 lower case, or token:<chain>:<address>
-    PrimaryKeyConstraint("id", "currency"),
-    CheckConstraint("normal_side IN ('debit','credit')", name="normal_side"),
-    schema=SCHEMA,
-)
-
-# Two-phase double entry: pending is later posted or voided, at most once; single is posted at once.
-# Corrections are new transfers in the other direction. Triggers refuse UPDATE, DELETE and TRUNCATE,
-# and a post or void that differs from its pending transfer.
-ledger_transfers = Table(
-    "ledger_transfers",
-    metadata,
-    Column("id", Uuid, primary_key=True),  # made by the caller
-    Column("kind", Text, nullable=False),  # pending | post | void | single
-    Column("pending_id", Uuid, ForeignKey("offchain.ledger_transfers.id"), unique=True),
-    Column("debit_account", Text, nullable=False),
-    Column("credit_account", Text, nullable=False),
-    Column("amount", BigInteger, nullable=False),  # minor units of currency
-    Column("currency", Text, nullable=False),
-    Column("source", Text, nullable=False),  # what happened, e.g. capture
-    Column("source_id", Text, nullable=False),  # which one: each event posts once
-    Column("created_at", UTC_TIME, nullable=False, server_default=func.now()),
-    UniqueConstraint("source", "source_id", "kind"),
-    # With the currency in the key, both accounts are in the currency of the transfer.
-    ForeignKeyConstraint(
-        ["debit_account", "currency"],
-        ["offchain.ledger_accounts.id", "offchain.ledger_accounts.currency"],
-    ),
-    ForeignKeyConstraint(
-        ["credit_account", "currency"],
-        ["offchain.ledger_accounts.id", "offchain.ledger_accounts.currency"],
-    ),
-    CheckConstraint("amount > 0", name="amount_positive"),
-    CheckConstraint("debit_account <> credit_account", name="two_accounts"),
-    CheckConstraint("kind IN ('pending','post','void','single')", name="kind"),
-    CheckConstraint(
-        "(kind IN ('post','void')) = (pending_id IS NOT NULL)", name="resolution_names_pending"
-    ),
     schema=SCHEMA,
 )
 

@@ -15,6 +15,7 @@ from indexer.queries import PaymentFact, payments_named
 from indexer.views import payments
 from settlement.kinds import kind_named
 from settlement.lifecycle import EXPIRED, FUNDING, Move, next_step, observed
+from settlement.record_tables import actions
 from settlement.switches import Stops
 from settlement.tables import batches, campaigns, requests
 from settlement.types import CONFIRMING, DueRequest, PaymentStep, RequestState
@@ -234,7 +235,16 @@ def _indexed() -> ColumnElement[bool]:
 
 def is_ready(stops: Stops) -> tuple[ColumnElement[bool], ...]:
     """Conditions of ``open_requests``: what may be sealed."""
-    return requests.c.state == "ready", stops.admits()
+    return requests.c.state == "ready", stops.admits(), ~asked_back()
+
+
+def asked_back() -> ColumnElement[bool]:
+    """Condition: the payment is to be undone, so that it must not be sealed any more."""
+    return exists().where(
+        actions.c.kind == "refund",
+        actions.c.request_id == requests.c.root_id,
+        actions.c.state != "void",
+    )
 
 
 def awaits_funds(stops: Stops) -> tuple[ColumnElement[bool], ...]:

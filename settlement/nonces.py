@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from indexer.chain.types import Address, ChainId, TokenAmount, Wei
 from indexer.errors import TransientError
+from settlement.due import asked_back
 from settlement.tables import batch_items, batches, nonce_slots, requests, signers
 from settlement.types import BatchId, BatchKind, Nonce
 
@@ -219,7 +220,9 @@ def _seal_items(connection: Connection, batch_id: BatchId, plan: Plan) -> None:
         values["expiration"] = plan.expiration
     moved = connection.execute(
         update(requests)
-        .where(requests.c.request_id.in_(plan.request_ids), requests.c.state == "ready")
+        .where(
+            requests.c.request_id.in_(plan.request_ids), requests.c.state == "ready", ~asked_back()
+        )
         .values(**values)
     ).rowcount
     if moved != len(plan.request_ids):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from indexer.chain.types import Address, ChainId, PaymentId, TokenAmount, TxHash
@@ -58,6 +58,16 @@ class RequestStatus:
     token: Address
     confirmed_tx: TxHash | None
     """Newest mined transaction of ours that confirmed it; a receipt, not a proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundMove:
+    """The newest move of a payment to or from its refund on-chain."""
+
+    move_id: int
+    """Names it for ever."""
+    after: RequestState
+    """``refunded``: its tokens came home, finally; ``settled``: they stand in its treasury."""
 
 
 def campaign_onchain(connection: Connection, request_id: UUID) -> CampaignOnchain | None:
@@ -144,3 +154,26 @@ def taken_back(connection: Connection, *, within: timedelta) -> dict[UUID, int]:
         .group_by(requests.c.root_id)
     )
     return {row.root_id: row.move_id for row in rows}
+
+
+def refund_moves(connection: Connection, *, within: timedelta) -> dict[UUID, RefundMove]:
+    """Payments that were refunded on-chain, or were not after all: a finalized block changed.
+
+    Args:
+        connection: A connection that may read schema ``settlement``.
+        within: How long ago at most.
+
+    Returns:
+        By ``root_id``.
+    """
+    rows = connection.execute(
+        select(requests.c.root_id, moves.c.id, moves.c.after)
+        .ext(distinct_on(requests.c.root_id))
+        .join(moves, moves.c.request_id == requests.c.request_id)
+        .where(
+            or_(moves.c.before == "refunded", moves.c.after == "refunded"),
+            moves.c.at > func.now() - within,
+        )
+        .order_by(requests.c.root_id, moves.c.id.desc())
+    )
+    return {root_id: RefundMove(move_id, after) for root_id, move_id, after in rows}

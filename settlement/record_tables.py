@@ -161,5 +161,10 @@ moves = Table(
             "before IN ('settled','refunded') AND after NOT IN ('settled','refunded')"
         ),
     ),
+    Index(
+        "ix_moves_refunded",
+        "at",
+        postgresql_where=text("before = 'refunded' OR after = 'refunded'"),
+    ),
     schema=SCHEMA,
 )

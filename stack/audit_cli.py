@@ -4,19 +4,18 @@ Exit codes: 0 all is as it was sealed; 1 something is not, or Postgres did not a
 line or a setting is wrong.
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from sqlalchemy import Connection
 
 from indexer.errors import ConfigurationError
-from stack.answers import show
+from stack.answers import show, written_to
 
 if TYPE_CHECKING:
     from settlement.audit.verify import Verdict
@@ -70,7 +69,7 @@ def export(
     if as_json and file is None:
         raise ConfigurationError("--json reports on standard output: name a FILE to export to")
     written = 0
-    with _reading() as connection, _target(file) as target:
+    with _reading() as connection, written_to(file) as target:
         for line in export_record(connection):
             written += target.write(line + b"\n")
     if as_json:
@@ -140,22 +139,6 @@ def _reading() -> Iterator[Connection]:
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         yield connection
-
-
-@contextmanager
-def _target(file: Path | None) -> Iterator[BinaryIO]:
-    """Where an export goes; a file appears when it is whole."""
-    if file is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    partial = file.with_name(file.name + ".partial")
-    try:
-        with partial.open("wb") as target:
-            yield target
-        partial.replace(file)
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be written: {error}") from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The demo's view of Lastro: its two HTTP apps and the fake gateway, as an outsider uses them."""
+"""The demo's view of Lastro: its two HTTP apps and the fake gateways, as an outsider uses them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 
 from indexer.errors import PermanentError
+from stack.fakes.edge import CONTROL
 from stack.scenario import EXPIRY_OF_UNPAID_S, CampaignPlan, PaymentPlan
 from stack.topology import Topology
 
@@ -37,8 +38,8 @@ class DemoClient:
             "slug": self.slug(plan),
             "title": plan.title,
             "creator": plan.creator,
-            "goal_minor": plan.goal_centavos,
-            "currency": "brl",
+            "goal_minor": plan.goal_minor,
+            "currency": plan.currency,
             "deadline_at": (datetime.now(UTC) + _CAMPAIGN_LIFE).isoformat(),
             "settlement_mode": "fiat_only",
         }
@@ -67,14 +68,16 @@ class DemoClient:
         """Start a payment as a backer's checkout does."""
         body: dict[str, Any] = {
             "campaign": self.slug(plan.campaign),
+            "gateway": plan.gateway,
             "method": plan.method,
-            "amount_minor": plan.amount_centavos,
-            "currency": "brl",
+            "amount_minor": plan.amount_minor,
+            "currency": plan.campaign.currency,
             "backer_reference": f"demo-backer-{plan.number}@example.org",
+            "metadata": {"order": f"demo-{plan.number}"},
         }
         if plan.fault == "expires_unpaid":
             body["expires_in_s"] = EXPIRY_OF_UNPAID_S
-        if plan.method == "card":
+        if plan.gateway == "crowdsplit" and plan.method == "card":
             body["card"] = {
                 "token": f"card_token_{plan.number}",
                 "installments": 1,
@@ -86,14 +89,30 @@ class DemoClient:
             f"{self._topology.http_url}/v1/payments", body, **{"idempotency-key": str(uuid4())}
         )
 
-    def at_gateway(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Drive the fake gateway through its control API."""
-        return self._post(f"{self._topology.crowdsplit_url}/__fake__{path}", body or {})
+    def at_gateway(self, gateway: str, path: str, body: dict[str, Any] | None = None) -> None:
+        """Drive a fake gateway through its control API."""
+        self._post(f"{self._gateway_url(gateway)}{CONTROL}{path}", body or {})
+
+    def pay_on_page(self, url: str) -> None:
+        """Press the button of a gateway's hosted page, as the backer does."""
+        answer = self._client.post(url, data={"action": "pay"})
+        if not answer.is_success:
+            raise PermanentError(f"the hosted page {url} answered {answer.status_code}")
+
+    def payment(self, payment_id: str) -> dict[str, Any]:
+        """A payment as its backer sees it."""
+        return self._get(f"{self._topology.http_url}/v1/payments/{payment_id}")
 
     def gateway_payments(self) -> list[dict[str, Any]]:
-        """Every payment the gateway knows, as it tells a control of its own."""
-        answer = self._get(f"{self._topology.crowdsplit_url}/__fake__/totals")
-        return list(answer["payments"])
+        """Every payment the gateways know, each as its gateway tells a control of its own."""
+        return [
+            payment
+            for place in self._topology.gateways
+            for payment in self._get(f"{place.url}{CONTROL}/totals")["payments"]
+        ]
+
+    def _gateway_url(self, name: str) -> str:
+        return next(place.url for place in self._topology.gateways if place.name == name)
 
     def post_forged_webhook(self, body: dict[str, Any]) -> int:
         """Send a webhook whose signature is wrong; returns the status it is answered with."""

@@ -18,23 +18,35 @@ class LocalSecrets:
     crowdsplit_client_id: str
     crowdsplit_client_secret: str
     crowdsplit_webhook_secret: str
+    stripe_secret_key: str
+    stripe_webhook_secret: str
+    paystack_secret_key: str
     operator_token: str
     cursor_secret: str
 
 
 def load_secrets(directory: Path) -> LocalSecrets:
-    """Read the stack's secrets, making them at the first start."""
+    """Read the stack's secrets, making those it does not have yet."""
     path = directory / "secrets.json"
-    if not path.exists():
-        made = LocalSecrets(
-            crowdsplit_client_id=f"client_{secrets.token_hex(8)}",
-            crowdsplit_client_secret=secrets.token_hex(24),
-            crowdsplit_webhook_secret=f"whsec_{secrets.token_hex(24)}",
-            operator_token=secrets.token_hex(24),
-            cursor_secret=secrets.token_hex(32),
-        )
-        _write_private(path, json.dumps(asdict(made)))
-    return LocalSecrets(**json.loads(path.read_text()))
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    whole = LocalSecrets(**(_made() | known))
+    if asdict(whole) != known:
+        _write_private(path, json.dumps(asdict(whole)))
+    return whole
+
+
+def _made() -> dict[str, str]:
+    """A whole set of new secrets."""
+    return {
+        "crowdsplit_client_id": f"client_{secrets.token_hex(8)}",
+        "crowdsplit_client_secret": secrets.token_hex(24),
+        "crowdsplit_webhook_secret": f"whsec_{secrets.token_hex(24)}",
+        "stripe_secret_key": f"sk_test_{secrets.token_hex(24)}",
+        "stripe_webhook_secret": f"whsec_{secrets.token_hex(24)}",
+        "paystack_secret_key": f"sk_test_{secrets.token_hex(20)}",
+        "operator_token": secrets.token_hex(24),
+        "cursor_secret": secrets.token_hex(32),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from indexer.chain.rpc import ChainReader
 from indexer.chain.types import PaymentId, TxHash, address_from_hex, hash_from_hex
 from indexer.errors import PermanentError
 from indexer.proof import verify_transaction
-from offchain.gateways.crowdsplit_wire import METADATA_ATTEMPT
+from offchain.gateways.crowdsplit.wire import METADATA_ATTEMPT
 from stack.client import DemoClient
 from stack.reconciliation import Expected, Reconciled, in_suspense, reconcile
 from stack.scenario import CAMPAIGNS, CampaignPlan, PaymentPlan, plan_payments
@@ -48,7 +48,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether the four accounts agree to the last centavo and the sample is proven."""
+        """Whether the four accounts agree to the last minor unit and the sample is proven."""
         return self.is_proven and all(row.balances for row in self.reconciled.values())
 
 
@@ -87,7 +87,7 @@ class Demo:
             self._refuse_forged_webhook()
             self._pay()
             shown = self._wait_until_settled()
-            self._narrate("reconciling gateway, ledger, chain and Postgres")
+            self._narrate("reconciling gateways, ledger, chain and Postgres")
             reconciled = self._reconcile(shown)
         finally:
             self._client.close()
@@ -102,7 +102,7 @@ class Demo:
         )
 
     def _register_campaigns(self) -> None:
-        self._narrate("registering three campaigns: on Celo, on Polygon, and fiat-only")
+        self._narrate("registering five campaigns: on Celo, on Polygon, and three fiat-only")
         for plan in CAMPAIGNS:
             self._client.register_campaign(plan)
         onchain = [plan for plan in CAMPAIGNS if plan.network is not None]
@@ -118,9 +118,12 @@ class Demo:
         return onchain is not None and onchain["state"] == "live"
 
     def _create_payments(self) -> None:
-        self._narrate(f"creating {len(self._payments)} payments at the gateway")
+        self._narrate(f"creating {len(self._payments)} payments at three gateways")
         for plan in self._payments:
-            self._created[plan.number] = self._client.create_payment(plan)
+            created = self._client.create_payment(plan)
+            if plan.gateway == "stripe" and created["client_secret"] is None:
+                raise PermanentError("Stripe's script was given nothing to pay with")
+            self._created[plan.number] = created
 
     def _refuse_forged_webhook(self) -> None:
         """Claim a payment with a forged signature; it must be refused and change nothing."""
@@ -141,22 +144,27 @@ class Demo:
             raise PermanentError(f"a forged webhook moved its payment to {after}")
 
     def _pay(self) -> None:
-        self._narrate("paying them there; the gateway sends its signed webhooks")
+        self._narrate("paying them there; the gateways send their signed webhooks")
         at_gateway = {
             payment["metadata"][METADATA_ATTEMPT]: payment["id"]
             for payment in self._client.gateway_payments()
             if METADATA_ATTEMPT in payment["metadata"]
         }
         for plan in self._payments:
-            if plan.fault == "expires_unpaid":
-                continue
-            gateway_id = at_gateway[self._created[plan.number]["payment_id"]]
-            if plan.fault == "sent_twice":
-                self._client.at_gateway("/webhooks", {"duplicate": 1, "times": 1})
-            if plan.fault == "bad_signature":
-                self._client.at_gateway("/webhooks", {"bad_signature": True, "times": 1})
-            paid = plan.amount_centavos - (1 if plan.fault == "wrong_amount" else 0)
-            self._client.at_gateway(f"/payments/{gateway_id}/pay", {"amount": paid})
+            created = self._created[plan.number]
+            if created["authorization_url"] is not None:
+                self._client.pay_on_page(created["authorization_url"])
+            elif plan.fault != "expires_unpaid":
+                self._pay_at_gateway(plan, at_gateway[created["payment_id"]])
+
+    def _pay_at_gateway(self, plan: PaymentPlan, gateway_id: str) -> None:
+        """Have a fake take the money, and do wrong what the plan wants wrong."""
+        if plan.fault == "sent_twice":
+            self._client.at_gateway(plan.gateway, "/webhooks", {"duplicate": 1, "times": 1})
+        if plan.fault == "bad_signature":
+            self._client.at_gateway(plan.gateway, "/webhooks", {"bad_signature": True, "times": 1})
+        paid = plan.amount_minor - (1 if plan.fault == "wrong_amount" else 0)
+        self._client.at_gateway(plan.gateway, f"/payments/{gateway_id}/pay", {"amount": paid})
 
     def _wait_until_settled(self) -> dict[str, dict[str, Any]]:
         shown: dict[str, dict[str, Any]] = {}
@@ -188,11 +196,12 @@ class Demo:
                 )
         expected = [
             Expected(
-                name=plan.network.name if plan.network is not None else "fiat-only",
+                name=plan.slug if plan.network is None else plan.network.name,
                 network=plan.network,
                 campaign=self._client.campaign(plan),
-                asked_centavos={
-                    attempt: payment.amount_centavos
+                currency=plan.currency,
+                asked_minor={
+                    attempt: payment.amount_minor
                     for attempt, payment in attempts.items()
                     if payment.campaign is plan
                 },
@@ -200,14 +209,21 @@ class Demo:
             for plan in CAMPAIGNS
         ]
         rows = reconcile(self._topology, expected, self._client.gateway_payments())
-        held = sum(row.held_centavos for row in rows.values())
-        # A shared database may hold money of earlier runs there.
-        if not self._run and held != in_suspense(self._topology):
-            raise PermanentError(
-                f"{held} centavos are held at the gateway, but the ledger's suspense account says "
-                f"{in_suspense(self._topology)}"
-            )
+        self._check_held(rows)
         return rows
+
+    def _check_held(self, rows: dict[str, Reconciled]) -> None:
+        """What is held at the gateways stands in the ledger's suspense account, by currency."""
+        if self._run:  # a shared database may hold money of earlier runs there
+            return
+        for currency in {row.currency for row in rows.values()}:
+            held = sum(row.held_minor for row in rows.values() if row.currency == currency)
+            booked = in_suspense(self._topology, currency)
+            if held != booked:
+                raise PermanentError(
+                    f"{held} minor units of {currency} are held at the gateways, but the ledger's "
+                    f"suspense account says {booked}"
+                )
 
     def _prove(self, onchain: dict[str, Any]) -> bool:
         url = self._topology.rpc_url(network_by_name(onchain["network"]))

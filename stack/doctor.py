@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from indexer.errors import LastroError
 from stack.anvil import anvil_program
+from stack.gateways import gateway_places
 from stack.outside import Finding, examine_outside
 from stack.ports import Ports, is_free
 from stack.postgres import EmbeddedPostgres
@@ -84,11 +85,13 @@ def _ports(settings: StackSettings) -> Iterator[Finding]:
     embedded = {
         "the read API": (ports.api, True),
         "webhooks and checkout": (ports.http, True),
-        "the fake CrowdSplit": (ports.crowdsplit, settings.crowdsplit_base_url is None),
         "Postgres": (ports.postgres, settings.database_url is None),
         "Valkey": (ports.valkey, settings.redis_url is None),
         "celo-local": (ports.celo, settings.celo_rpc_url is None),
         "polygon-local": (ports.polygon, settings.polygon_rpc_url is None),
+    } | {
+        f"the fake {place.title}": (place.port, place.own_url is None)
+        for place in gateway_places(settings)
     }
     for purpose, (port, is_ours) in embedded.items():
         if not is_ours:

@@ -60,7 +60,7 @@ def running_stack(
         _prepare(directory, starts_empty=name == "demo")
         supervisor = Supervisor(directory, sink)
         try:
-            narrate("starting Postgres, Valkey, two chains and the gateway")
+            narrate("starting Postgres, Valkey, two chains and three gateways")
             if topology.postgres is not None:
                 topology.postgres.initialize()
             supervisor.start_together(topology.servers())
@@ -159,8 +159,9 @@ def _require_ports(topology: Topology) -> None:
     ports = topology.settings.ports
     require_free(ports.api, "the read API")
     require_free(ports.http, "webhooks and checkout")
-    if topology.settings.crowdsplit_base_url is None:
-        require_free(ports.crowdsplit, "the fake CrowdSplit")
+    for place in topology.gateways:
+        if place.own_url is None:
+            require_free(place.port, f"the fake {place.title}")
     if topology.postgres is not None:
         require_free(topology.postgres.port, "Postgres")
     if topology.valkey is not None:

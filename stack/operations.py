@@ -1,4 +1,4 @@
-"""Commands for auditors: what the ledger holds, and what the chains say of one contribution."""
+"""Commands for auditors: what the chains say of one contribution."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -11,45 +11,13 @@ from rich.table import Table
 from indexer.chain.types import PaymentId, TxHash, address_from_hex, hash_from_hex
 from indexer.errors import ConfigurationError
 from stack.answers import show
-from stack.chain_access import opened
 
 EXIT_FAILED = 1
 
-ledger = typer.Typer(no_args_is_help=True, help="The double-entry ledger.")
 proof = typer.Typer(no_args_is_help=True, help="Check a contribution without trusting Lastro.")
 
 Json = Annotated[bool, typer.Option("--json", help="Report as one JSON object on the last line.")]
 console = Console(highlight=False, soft_wrap=True)
-
-
-@ledger.command("trial-balance")
-def ledger_trial_balance(*, as_json: Json = False) -> None:
-    """Both sides of every account and of every currency; exits with 1 if they differ."""
-    from offchain.ledger.balances import balances, trial_balance
-
-    with opened("api") as engine, engine.connect() as connection:
-        accounts = balances(connection)
-        totals = trial_balance(connection)
-    balanced = all(total.is_balanced for total in totals)
-    if as_json:
-        show(
-            {
-                "balanced": balanced,
-                "accounts": [asdict(account) for account in accounts],
-                "totals": [asdict(total) for total in totals],
-            },
-            as_json=True,
-        )
-    else:
-        table = Table("account", "currency", "posted", "pending", title="minor units")
-        for account in accounts:
-            table.add_row(
-                account.account, account.currency, str(account.posted), str(account.pending)
-            )
-        console.print(table)
-        console.print("the ledger balances" if balanced else "THE LEDGER DOES NOT BALANCE")
-    if not balanced:
-        raise typer.Exit(EXIT_FAILED)
 
 
 @proof.command("verify")

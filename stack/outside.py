@@ -10,6 +10,7 @@ import redis
 from indexer.chain.rpc import ChainReader, check_chain_id
 from indexer.db.session import open_engine, require_answer
 from indexer.errors import ConfigurationError, LastroError
+from stack.gateways import GatewayPlace, gateway_places
 from stack.settings import StackSettings
 from stack.topology import CELO, POLYGON
 
@@ -45,8 +46,9 @@ def examine_outside(settings: StackSettings) -> Iterator[Finding]:
             yield Finding(variable, is_well=False, detail=f"{error}; correct {variable}")
         else:
             yield Finding(variable, is_well=True, detail=f"serves {network.name}")
-    if settings.crowdsplit_base_url is not None:
-        yield _crowdsplit(str(settings.crowdsplit_base_url).rstrip("/"))
+    for place in gateway_places(settings):
+        if place.own_url is not None:
+            yield _gateway(place, place.own_url)
 
 
 def require_outside(settings: StackSettings) -> None:
@@ -82,10 +84,20 @@ def _redis(url: str) -> Finding:
     return Finding("REDIS_URL", is_well=True, detail="answers")
 
 
-def _crowdsplit(url: str) -> Finding:
+def _gateway(place: GatewayPlace, url: str) -> Finding:
+    """Whether a gateway of the user's own answers, and its account is set; no call is authorized.
+
+    CrowdSplit says how it is. The others have nothing that is open to all: any answer but a
+    server's trouble will do.
+    """
+    if place.missing:
+        detail = f"set besides: {', '.join(place.missing)}"
+        return Finding(place.variable, is_well=False, detail=detail)
+    has_health = place.name == "crowdsplit"
     try:
-        status = httpx.get(f"{url}/api/health", timeout=ANSWER_TIMEOUT_S).status_code
+        answer = httpx.get(f"{url}/api/health" if has_health else url, timeout=ANSWER_TIMEOUT_S)
     except httpx.HTTPError as error:
-        detail = f"{url} does not answer ({type(error).__name__}): correct CROWDSPLIT_BASE_URL"
-        return Finding("CROWDSPLIT_BASE_URL", is_well=False, detail=detail)
-    return Finding("CROWDSPLIT_BASE_URL", httpx.codes.is_success(status), f"health says {status}")
+        detail = f"{url} does not answer ({type(error).__name__}): correct {place.variable}"
+        return Finding(place.variable, is_well=False, detail=detail)
+    is_well = answer.is_success if has_health else not answer.is_server_error
+    return Finding(place.variable, is_well, f"answers {answer.status_code}")

@@ -49,6 +49,16 @@ class Ports:
         """Anvil playing Polygon."""
         return self.base + 6
 
+    @property
+    def stripe(self) -> int:
+        """Fake Stripe gateway."""
+        return self.base + 7
+
+    @property
+    def paystack(self) -> int:
+        """Fake Paystack gateway."""
+        return self.base + 8
+
 
 def free_port() -> int:
     """Ask the kernel for a port that is free now."""

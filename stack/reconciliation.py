@@ -1,7 +1,7 @@
-"""Four independent accounts of the same money, compared to the last centavo.
+"""Four independent accounts of the same money, compared to the last minor unit.
 
-The gateway's own list, the ledger's posted entries, the treasury's own counter read over RPC at the
-finalized block, and the indexed rows. None is computed from another.
+The gateways' own lists, the ledger's posted entries, the treasury's own counter read over RPC at
+the finalized block, and the indexed rows. None is computed from another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from indexer.chain.types import address_from_hex
 from indexer.db.session import open_engine
 from indexer.queries import read_marks
 from indexer.views import payments
-from offchain.gateways.crowdsplit_wire import METADATA_ATTEMPT
+from offchain.gateways.crowdsplit.wire import METADATA_ATTEMPT
 from offchain.ledger.accounts import SUSPENSE, owed_to_campaign
 from offchain.ledger.balances import balance
 from offchain.money import MinorUnits, base_units
@@ -27,8 +27,8 @@ from stack.topology import Topology
 _GET_RAISED_AMOUNT = bytes.fromhex("8e75e482")
 """Selector of PaymentTreasury.getRaisedAmount(): confirmed funds at 18 decimals."""
 _TREASURY_DECIMALS = 18
-_CURRENCY = "brl"
-_PAID = {"captured", "succeeded"}
+_PAID = {"captured", "succeeded", "success"}
+"""What CrowdSplit, Stripe and Paystack call a payment whose money came in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +39,29 @@ class Expected:
     network: Network | None
     campaign: dict[str, Any]
     """As the read API shows it."""
-    asked_centavos: Mapping[str, int]
+    currency: str
+    asked_minor: Mapping[str, int]
     """What each payment attempt asked for, by its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What each account says, in centavos; None where a campaign does not settle on-chain."""
+    """What each account says, in minor units; None where a campaign does not settle on-chain."""
 
-    gateway_centavos: int
-    """Paid in full, by the gateway's list."""
-    held_centavos: int
+    currency: str
+    gateway_minor: int
+    """Paid in full, by the gateways' lists."""
+    held_minor: int
     """Paid at the gateway, but not the amount asked for: held for review, in no other account."""
-    ledger_centavos: int
-    chain_centavos: int | None
-    postgres_centavos: int | None
+    ledger_minor: int
+    chain_minor: int | None
+    postgres_minor: int | None
 
     @property
     def balances(self) -> bool:
         """Whether all that apply agree."""
-        others = (self.ledger_centavos, self.chain_centavos, self.postgres_centavos)
-        return all(other in {None, self.gateway_centavos} for other in others)
+        others = (self.ledger_minor, self.chain_minor, self.postgres_minor)
+        return all(other in {None, self.gateway_minor} for other in others)
 
     def as_json(self) -> dict[str, Any]:
         """For the report."""
@@ -74,7 +76,7 @@ def reconcile(
     Args:
         topology: The running stack.
         expected: The run's campaigns.
-        gateway: The gateway's list of payments.
+        gateway: Every payment of the gateways' lists.
     """
     engine = open_engine(topology.database_url, role="lastro_api", pool_size=1)
     try:
@@ -86,12 +88,12 @@ def reconcile(
         engine.dispose()
 
 
-def in_suspense(topology: Topology) -> int:
-    """Centavos that the ledger holds for an operator to decide on."""
+def in_suspense(topology: Topology, currency: str) -> int:
+    """Minor units that the ledger holds for an operator to decide on."""
     engine = open_engine(topology.database_url, role="lastro_api", pool_size=1)
     try:
         with engine.connect() as connection:
-            found = balance(connection, SUSPENSE.name, _CURRENCY)
+            found = balance(connection, SUSPENSE.name, currency)
     finally:
         engine.dispose()
     return 0 if found is None else found.posted + found.pending
@@ -105,7 +107,7 @@ def _reconcile_one(
 ) -> Reconciled:
     right = wrong = 0
     for payment in gateway:
-        asked = expected.asked_centavos.get(payment["metadata"].get(METADATA_ATTEMPT))
+        asked = expected.asked_minor.get(payment["metadata"].get(METADATA_ATTEMPT))
         if asked is None or payment["status"] not in _PAID:
             continue
         if payment["paid_amount"] == asked:
@@ -114,18 +116,19 @@ def _reconcile_one(
             wrong += payment["paid_amount"]
     chain, postgres = _onchain(topology, connection, expected)
     return Reconciled(
-        gateway_centavos=right,
-        held_centavos=wrong,
-        ledger_centavos=_ledger(connection, str(expected.campaign["id"])),
-        chain_centavos=chain,
-        postgres_centavos=postgres,
+        currency=expected.currency,
+        gateway_minor=right,
+        held_minor=wrong,
+        ledger_minor=_ledger(connection, str(expected.campaign["id"]), expected.currency),
+        chain_minor=chain,
+        postgres_minor=postgres,
     )
 
 
-def _ledger(connection: Connection, campaign_id: str) -> int:
+def _ledger(connection: Connection, campaign_id: str, currency: str) -> int:
     """Posted to the campaign's account."""
     account = owed_to_campaign(UUID(campaign_id))
-    found = balance(connection, account.name, _CURRENCY)
+    found = balance(connection, account.name, currency)
     return 0 if found is None else found.posted
 
 
@@ -154,6 +157,6 @@ def _onchain(
 
 
 def _exact(base_units: int, scale: int) -> int:
-    """Whole centavos; a remainder would be money nobody accounts for."""
-    centavos, remainder = divmod(base_units, scale)
-    return centavos if remainder == 0 else -1
+    """Whole minor units; a remainder would be money nobody accounts for."""
+    minor, remainder = divmod(base_units, scale)
+    return minor if remainder == 0 else -1

@@ -9,7 +9,7 @@ from indexer.chain.networks import network_by_name
 from stack.demo import Outcome
 from stack.topology import Topology
 
-_CENTAVOS_PER_REAL = 100
+_MINOR_PER_MAJOR = 100
 
 
 def show_addresses(topology: Topology, console: Console) -> None:
@@ -19,22 +19,26 @@ def show_addresses(topology: Topology, console: Console) -> None:
     table.add_row("status", f"{topology.api_url}/v1/status")
     table.add_row("API description", f"{topology.api_url}/openapi.json")
     table.add_row("webhooks, checkout", f"{topology.http_url}/v1/payments")
-    table.add_row("gateway", topology.crowdsplit_url)
+    for place in topology.gateways:
+        table.add_row(place.title, place.url)
     table.add_row("data, logs, keys", str(topology.directory))
     console.print(table)
 
 
 def show_outcome(outcome: Outcome, topology: Topology, console: Console) -> None:
     """Print the reconciliation, the states, and how anyone can check one contribution."""
-    table = Table("", "gateway", "held", "ledger", "chain", "Postgres", "equal", title="R$")
+    table = Table(
+        "", "", "gateway", "held", "ledger", "chain", "Postgres", "equal", box=None, pad_edge=False
+    )
     for name, row in outcome.reconciled.items():
         table.add_row(
             name,
-            _reais(row.gateway_centavos),
-            _reais(row.held_centavos),
-            _reais(row.ledger_centavos),
-            _reais(row.chain_centavos),
-            _reais(row.postgres_centavos),
+            row.currency.upper(),
+            _major(row.gateway_minor),
+            _major(row.held_minor),
+            _major(row.ledger_minor),
+            _major(row.chain_minor),
+            _major(row.postgres_minor),
             "yes" if row.balances else "NO",
         )
     console.print(table)
@@ -68,8 +72,8 @@ def outcome_as_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _reais(centavos: int | None) -> str:
-    if centavos is None:
+def _major(minor: int | None) -> str:
+    if minor is None:
         return "-"
-    reais, rest = divmod(centavos, _CENTAVOS_PER_REAL)
-    return f"{reais:,}.{rest:02d}"
+    major, rest = divmod(minor, _MINOR_PER_MAJOR)
+    return f"{major:,}.{rest:02d}"

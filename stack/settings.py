@@ -54,6 +54,16 @@ class StackSettings(BaseSettings):
         description="Your CrowdSplit instead of the fake one.",
         validation_alias="CROWDSPLIT_BASE_URL",
     )
+    stripe_base_url: AnyHttpUrl | None = Field(
+        None,
+        description="Your Stripe instead of the fake one.",
+        validation_alias="STRIPE_BASE_URL",
+    )
+    paystack_base_url: AnyHttpUrl | None = Field(
+        None,
+        description="Your Paystack instead of the fake one.",
+        validation_alias="PAYSTACK_BASE_URL",
+    )
 
     @property
     def ports(self) -> Ports:

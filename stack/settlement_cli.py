@@ -165,12 +165,13 @@ def check(*, as_json: Json = False) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-def began(text: str, *, now: datetime) -> datetime:
+def began(text: str, *, now: datetime, option: str = "--since") -> datetime:
     """Read when a report is to begin: so long ago, or at a date or time. Pure.
 
     Args:
         text: ``24h``, ``7d``, or ISO 8601; UTC where it names no other zone.
         now: Aware UTC.
+        option: What it was given to.
 
     Raises:
         ConfigurationError: It is neither.
@@ -182,7 +183,7 @@ def began(text: str, *, now: datetime) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(
-            f"--since {text!r} is neither 24h, 7d nor a date such as 2026-01-31"
+            f"{option} {text!r} is neither 24h, 7d nor a date such as 2026-01-31"
         ) from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import Connection, Text, and_, cast, func, select, true
 
 from indexer.chain.networks import network_by_chain_id
-from offchain.payments.observing import CAPTURE
-from offchain.tables import campaigns, ledger_transfers, payment_attempts, pledges
+from offchain.ledger.tables import ledger_transfers
+from offchain.payments.booking import CAPTURE
+from offchain.tables import campaigns, payment_attempts, pledges
 from settlement.queries import NEVER_LIVE
 from settlement.reporting.counting import between_s
 from settlement.reporting.report import Reliability, Sent, payment_columns, sent_by, summed

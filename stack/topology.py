@@ -14,6 +14,13 @@ from indexer.chain.networks import Network, network_by_name
 from migrations.run import code_revision
 from stack.anvil import Anvil
 from stack.credentials import LocalSecrets, PlatformKey, load_platform_key, load_secrets
+from stack.gateways import (
+    HEALTH,
+    GatewayPlace,
+    fake_command,
+    gateway_environment,
+    gateway_places,
+)
 from stack.ports import LOOPBACK
 from stack.postgres import EmbeddedPostgres
 from stack.settings import CHECKOUT, StackSettings
@@ -107,11 +114,10 @@ class Topology:
         """Webhooks, checkout and every other write."""
         return f"http://{LOOPBACK}:{self.settings.ports.http}"
 
-    @property
-    def crowdsplit_url(self) -> str:
-        """The CrowdSplit gateway."""
-        fake = f"http://{LOOPBACK}:{self.settings.ports.crowdsplit}"
-        return str(self.settings.crowdsplit_base_url or fake).rstrip("/")
+    @cached_property
+    def gateways(self) -> tuple[GatewayPlace, ...]:
+        """Every gateway, fake or not."""
+        return gateway_places(self.settings)
 
     @property
     def deployments(self) -> Path:
@@ -154,28 +160,13 @@ class Topology:
             "LASTRO_HTTP_PORT": str(self.settings.ports.http),
             "LASTRO_PUBLIC_URL": self.http_url,
             "LASTRO_OPERATOR_TOKEN": secrets.operator_token,
-            "CROWDSPLIT_BASE_URL": self.crowdsplit_url,
-            "CROWDSPLIT_CLIENT_ID": secrets.crowdsplit_client_id,
-            "CROWDSPLIT_CLIENT_SECRET": secrets.crowdsplit_client_secret,
-            "CROWDSPLIT_WEBHOOK_SECRETS": secrets.crowdsplit_webhook_secret,
-            **self._own_gateway_account(),
+            **gateway_environment(self.gateways, secrets),
             **self.tuning,
             **more,
         }
 
-    def _own_gateway_account(self) -> dict[str, str]:
-        """The caller's credentials, where the caller brings the gateway too."""
-        if self.settings.crowdsplit_base_url is None:
-            return {}
-        names = (
-            "CROWDSPLIT_CLIENT_ID",
-            "CROWDSPLIT_CLIENT_SECRET",
-            "CROWDSPLIT_WEBHOOK_SECRETS",
-        )
-        return {name: os.environ[name] for name in names if name in os.environ}
-
     def servers(self) -> list[Program]:
-        """The outside parts this stack embeds: database, queue, chains, gateway."""
+        """The outside parts this stack embeds: database, queue, chains, gateways."""
         plain = self.environment()
         programs = []
         if self.postgres is not None:
@@ -203,8 +194,17 @@ class Topology:
             )
             for chain in self.anvils
         )
-        if self.settings.crowdsplit_base_url is None:
-            programs.append(self._fake_crowdsplit())
+        programs.extend(
+            Program(
+                place.name,
+                fake_command(place, self.secrets, http_url=self.http_url),
+                plain,
+                _is_ready(place.url, HEALTH)(self.directory),
+                restarts=False,  # it keeps its payments in memory
+            )
+            for place in self.gateways
+            if place.own_url is None
+        )
         return programs
 
     def services(self) -> list[Program]:
@@ -243,29 +243,6 @@ class Topology:
             }
         log = self.directory / "logs" / f"{name}.log"
         return Program(name, (sys.executable, "-m", *module), environment, health(log))
-
-    def _fake_crowdsplit(self) -> Program:
-        return Program(
-            "crowdsplit",
-            (
-                sys.executable,
-                "-m",
-                "stack.fakes.crowdsplit",
-                "--port",
-                str(self.settings.ports.crowdsplit),
-                "--client-id",
-                self.secrets.crowdsplit_client_id,
-                "--client-secret",
-                self.secrets.crowdsplit_client_secret,
-                "--webhook-url",
-                f"{self.http_url}/v1/webhooks/crowdsplit",
-                "--webhook-secret",
-                self.secrets.crowdsplit_webhook_secret,
-            ),
-            self.environment(),
-            _is_ready(self.crowdsplit_url, "/api/health")(self.directory),
-            restarts=False,  # it keeps its payments in memory
-        )
 
 
 def _is_ready(url: str, path: str = "/readyz") -> Callable[[Path], Callable[[], bool]]:

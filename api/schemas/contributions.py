@@ -62,7 +62,7 @@ class Contribution(Schema):
 
     id: UUID
     campaign: str = Field(description="Slug of the campaign.")
-    method: str = Field(description="pix or card.")
+    method: str = Field(description="pix, card, bank or ussd.")
     amount: Amount
     received: Amount | None = Field(description="What the gateway says was paid.")
     fiat_status: str

@@ -24,6 +24,11 @@ def try_session_lock(connection: Connection, name: str) -> bool:
     )
 
 
+def release_session_lock(connection: Connection, name: str) -> None:
+    """Let go of a session's lock before the session ends."""
+    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": lock_key(name)})
+
+
 def transaction_lock(connection: Connection, name: str) -> None:
     """Wait for a lock that the surrounding transaction releases when it ends.
 

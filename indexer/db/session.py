@@ -1,5 +1,7 @@
 """Engines: one login, one role per process, UTC and bounded waits on every connection."""
 
+from typing import Any
+
 import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -10,6 +12,15 @@ from indexer.errors import ConfigurationError
 STATEMENT_TIMEOUT_S = 30
 LOCK_TIMEOUT_S = 10
 IDLE_IN_TRANSACTION_TIMEOUT_S = 60
+CONNECT_TIMEOUT_S = 2
+_LIVENESS: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A server that vanished without a word is given up within about ten seconds (libpq's names)."""
 
 
 def database_url(text: str) -> URL:
@@ -47,17 +58,44 @@ def open_engine(text: str, *, role: str | None, pool_size: int = 5) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: psycopg.Connection, _record: object) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SET TIME ZONE 'UTC'")
-            cursor.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
-            cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
-            cursor.execute(
-                f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT_S}s'"
-            )
-            if role is not None:
-                cursor.execute(f'SET ROLE "{role}"')
+            for setting in _session_settings(role):
+                cursor.execute(setting)
         connection.commit()
 
     return engine
+
+
+def open_connection(url: URL, *, role: str | None) -> psycopg.Connection:
+    """Open one connection without an engine: in autocommit mode, and soon given up when lost.
+
+    Args:
+        url: An engine's URL.
+        role: Role to ``SET ROLE`` to.
+
+    Raises:
+        OperationalError: Postgres does not answer, or refuses our login.
+    """
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = psycopg.connect(address, autocommit=True, **_LIVENESS)
+    try:
+        connection.execute("; ".join(_session_settings(role)))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _session_settings(role: str | None) -> list[str]:
+    """What every connection begins with."""
+    settings = [
+        "SET TIME ZONE 'UTC'",
+        f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'",
+        f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'",
+        f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT_S}s'",
+    ]
+    if role is not None:
+        settings.append(f'SET ROLE "{role}"')
+    return settings
 
 
 def require_answer(engine: Engine) -> None:

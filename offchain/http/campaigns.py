@@ -6,18 +6,22 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictInt, StringConstraints, model_validator
 from sqlalchemy import Connection, RowMapping
 
 from indexer.chain.deployments import TreasuryKind
 from indexer.chain.networks import network_by_chain_id
 from indexer.chain.types import ChainId, to_checksum
-from offchain.campaigns import Conflict, NewCampaign, OnchainTerms, Over, register
+from offchain.campaigns import Conflict, NewCampaign, OnchainTerms, Over, read_shares, register
+from offchain.gateways.choosing import ORDER, GatewayName
+from offchain.http.card_numbers import refuse_card_numbers
 from offchain.http.fields import (
+    AccountText,
     AmountMinor,
     Body,
     CurrencyCode,
     Moment,
+    RoleText,
     SafeText,
     WalletText,
     read_wallet,
@@ -25,9 +29,11 @@ from offchain.http.fields import (
 from offchain.http.problems import FaultyField, ProblemError, invalid_request
 from offchain.http.state import HttpState, State, require_operator
 from offchain.money import Currency, MinorUnits, Money
+from offchain.splits import WHOLE_BPS, Share, shares_fault
 from settlement.queries import campaign_onchain
 
 DEFAULT_TREASURY_KIND: TreasuryKind = "payment-treasury"
+SPLITS_MAX = 60
 
 router = APIRouter(tags=["campaigns"])
 
@@ -47,6 +53,19 @@ Slug = Annotated[
     AfterValidator(_refuse_uuid),
     Field(description="Name in URLs; lower-case words joined by dashes."),
 ]
+
+
+class SplitBody(Body):
+    """What one receiver gets of every charge at one gateway."""
+
+    gateway: GatewayName | None = Field(
+        None, description="Absent for the first enabled one: crowdsplit, stripe, paystack."
+    )
+    account: AccountText
+    share_bps: Annotated[
+        StrictInt, Field(ge=1, le=WHOLE_BPS, description="Ten-thousandths of the charge.")
+    ]
+    role: RoleText
 
 
 class CampaignBody(Body):
@@ -69,6 +88,9 @@ class CampaignBody(Body):
     treasury_kind: TreasuryKind | None = Field(
         None, description="One that the network offers; payment-treasury when left out."
     )
+    splits: Annotated[tuple[SplitBody, ...], Field(max_length=SPLITS_MAX)] = Field(
+        (), description="How charges are split; the shares at each gateway sum to 10000."
+    )
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -80,6 +102,15 @@ class CampaignBody(Body):
         if not is_onchain and (self.chain is not None or self.treasury_kind is not None):
             raise ValueError("a fiat-only campaign has neither chain nor treasury_kind")
         return self
+
+
+class SplitView(Body):
+    """What one receiver gets of every charge at one gateway."""
+
+    gateway: str
+    account: str
+    share_bps: int
+    role: str
 
 
 class CampaignView(Body):
@@ -97,6 +128,7 @@ class CampaignView(Body):
     settlement_mode: str
     chain: str | None
     treasury_kind: str | None
+    splits: tuple[SplitView, ...]
     onchain_state: str | None = Field(
         description="requested, campaign_pending, treasury_pending, live or blocked; "
         "null for fiat-only campaigns."
@@ -110,7 +142,7 @@ class CampaignView(Body):
     "/v1/campaigns",
     operation_id="registerCampaign",
     status_code=HTTPStatus.CREATED,
-    dependencies=[Depends(require_operator)],
+    dependencies=[Depends(require_operator), Depends(refuse_card_numbers)],
     responses={200: {"model": CampaignView, "description": "It was registered before, equally."}},
 )
 def register_campaign(body: CampaignBody, state: State, response: Response) -> CampaignView:
@@ -143,7 +175,21 @@ def _new_campaign(body: CampaignBody, state: HttpState) -> NewCampaign:
         launch_at=body.launch_at,
         deadline_at=body.deadline_at,
         onchain=_onchain_terms(body, state),
+        shares=_shares(body, state),
     )
+
+
+def _shares(body: CampaignBody, state: HttpState) -> tuple[Share, ...]:
+    enabled = [name for name in ORDER if name in state.services.gateways]
+    shares = tuple(
+        Share(split.gateway or enabled[0], split.account, split.share_bps, split.role)
+        for split in body.splits
+    )
+    strange = {share.gateway for share in shares} - set(enabled)
+    fault = f"gateways enabled: {', '.join(enabled)}" if strange else shares_fault(shares)
+    if fault is not None:
+        raise invalid_request([FaultyField(fault, pointer="#/splits")])
+    return shares
 
 
 def _onchain_terms(body: CampaignBody, state: HttpState) -> OnchainTerms | None:
@@ -190,6 +236,15 @@ def _view(connection: Connection, row: RowMapping) -> CampaignView:
         settlement_mode=row["settlement_mode"],
         chain=None if chain_id is None else network_by_chain_id(chain_id).name,
         treasury_kind=row["treasury_kind"],
+        splits=tuple(
+            SplitView(
+                gateway=share.gateway,
+                account=share.account_id,
+                share_bps=share.bps,
+                role=share.role,
+            )
+            for share in read_shares(connection, row["id"])
+        ),
         onchain_state=None if onchain is None else onchain.state,
         onchain_reason=None if onchain is None else onchain.reason,
         campaign_address=campaign,

@@ -4,10 +4,12 @@
 repeats what the client sent: validation errors name the place (a JSON pointer) and the rule only.
 """
 
-import uuid
+import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -25,6 +27,9 @@ from offchain.http.bodies import BODY_BYTES_MAX, BodyTooLarge, limited
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE_PREFIX = "urn:problem-type:lastro:"
 RETRY_AFTER_S = 2
+
+_MEMBER = re.compile(r"[a-z_]{1,40}")
+"""What every member of a request body is called; needs no escaping in a pointer."""
 
 _log = structlog.get_logger(__name__)
 
@@ -117,6 +122,16 @@ def database_away() -> ProblemError:
     )
 
 
+def body_too_large() -> ProblemError:
+    """The body is over the limit; nothing of it was read."""
+    return ProblemError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "body-too-large",
+        title="The body is too large",
+        detail=f"At most {BODY_BYTES_MAX} bytes are taken.",
+    )
+
+
 def install_problems(app: FastAPI) -> None:
     """Make every error of ``app`` a problem document; give every request a trace id and a limit."""
     app.add_middleware(RequestEdge)
@@ -148,7 +163,8 @@ class RequestEdge:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(trace_id=uuid.uuid4().hex):
+        trace_id = f"{random.getrandbits(128):032x}"
+        with structlog.contextvars.bound_contextvars(trace_id=trace_id):
             try:
                 await self.app(scope, limited(scope, receive), watched_send)
             except (OperationalError, InterfaceError, PoolTimeoutError) as error:
@@ -184,14 +200,7 @@ async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_body_too_large(_request: Request, _error: Exception) -> JSONResponse:
-    return problem_response(
-        ProblemError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "body-too-large",
-            title="The body is too large",
-            detail=f"At most {BODY_BYTES_MAX} bytes are taken.",
-        )
-    )
+    return problem_response(body_too_large())
 
 
 async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
@@ -242,6 +251,10 @@ def _faulty_field(fault: Mapping[str, Any]) -> FaultyField:
 
 
 def json_pointer(path: Sequence[str | int]) -> str:
-    """Write a path as a JSON pointer in a URI fragment."""
-    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return "#" + "".join(f"/{part}" for part in escaped)
+    """Write a path as a JSON pointer in a URI fragment.
+
+    It ends before a member whose name is not a plain word: the name is the client's own, and might
+    hold anything.
+    """
+    told = takewhile(lambda part: isinstance(part, int) or _MEMBER.fullmatch(part), path)
+    return "#" + "".join(f"/{part}" for part in told)

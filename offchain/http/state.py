@@ -1,7 +1,7 @@
 """What the endpoints reach, and the checks that several of them share."""
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
 from offchain.http.problems import ProblemError
+from offchain.inbox.intake import Intake
 from offchain.jobs.bell import Bell
 from offchain.services import Services
 
@@ -21,10 +22,14 @@ class HttpState:
 
     services: Services
     bell: Bell
+    intake: Intake
+    """Where verified webhooks are kept; runs as long as the app."""
     operator_token: SecretStr
     pix_lifetime: timedelta
-    request_key: bytes = field(repr=False)
-    """Key of the fingerprints of idempotent requests."""
+    public_url: str
+    """Where the outside reaches this app, without a slash at its end."""
+    request_lock: timedelta
+    """How long an idempotent request has its key."""
 
 
 def state_of(request: Request) -> HttpState:

@@ -1,7 +1,9 @@
 """Work stored events off: read the payment again at its gateway and apply what it says.
 
-An event is claimed by moving its next try ahead, so that a worker killed half way leaves it due
-again after the lease; the call to the gateway runs outside any transaction.
+What an event is about does not matter: a refund, a dispute and a capture alike lead to a re-read of
+their payment, and an event that names none is done. An event is claimed by moving its next try
+ahead, so that a worker killed half way leaves it due again after the lease; the call to the gateway
+runs outside any transaction.
 """
 
 from dataclasses import dataclass
@@ -10,21 +12,24 @@ from typing import Literal
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from indexer.errors import LastroError, TransientError
-from offchain.gateways.types import Gateway, Observation, UnreadableWebhook, WebhookEvent
+from offchain.gateways.types import Gateway, Observation, UnreadableWebhook
 from offchain.inbox.store import InboxId
-from offchain.payments.attempts import attempt_by_provider_id, read_attempt
-from offchain.payments.observing import Context, apply
+from offchain.payments.attempts import read_attempt
+from offchain.reconciliation.asking import ask, context_of, observe
+from offchain.reconciliation.matching import match
+from offchain.reconciliation.schedule import UNMATCHED_FOR_MAX, unmatched_pause
 from offchain.services import Services
-from offchain.tables import inbox, payment_attempts
+from offchain.tables import inbox
 
 LEASE = timedelta(seconds=60)
 """Longer than every try of one gateway read."""
-BACKOFF_MAX = timedelta(hours=1)
-GIVE_UP_AFTER = timedelta(hours=72)
-_DOUBLINGS_MAX = 12
+BACKOFF_MAX = timedelta(minutes=10)
+"""While its gateway is away, an event is tried so often at least: money waits for it."""
+_DOUBLINGS_MAX = 10
+_ERROR_LENGTH_MAX = 200
 
 Result = Literal["applied", "nothing_to_do", "unmatched", "later", "dead"]
 
@@ -65,19 +70,19 @@ def work(services: Services, claimed: Claimed) -> Result:
     """Work one claimed event off; every trouble ends in a later try with its reason kept."""
     gateway = services.gateways.get(claimed.gateway)
     if gateway is None:
-        return _retry(services, claimed, "unmatched", "no such gateway is configured")
+        return _wait(services, claimed, "unmatched", "no such gateway is configured")
     try:
         return _observe(services, gateway, claimed)
     except UnreadableWebhook as error:
-        return _retry(services, claimed, "unmatched", str(error))
+        return _wait(services, claimed, "unmatched", str(error))
     except TransientError as error:
-        return _retry(services, claimed, "new", type(error).__name__)
+        return _wait(services, claimed, "new", type(error).__name__)
     except LastroError as error:
         _log.error("inbox_event_failed", inbox_id=claimed.id, error=type(error).__name__)
-        return _retry(services, claimed, "new", f"{type(error).__name__}: {error}")
+        return _wait(services, claimed, "new", f"{type(error).__name__}: {error}")
     except Exception as error:  # noqa: BLE001 - the edge of every event: the others go on
         _log.error("inbox_event_failed", inbox_id=claimed.id, error=type(error).__name__)
-        return _retry(services, claimed, "new", type(error).__name__)
+        return _wait(services, claimed, "new", type(error).__name__)
 
 
 def _observe(services: Services, gateway: Gateway, claimed: Claimed) -> Result:
@@ -89,8 +94,8 @@ def _observe(services: Services, gateway: Gateway, claimed: Claimed) -> Result:
     else:
         return _finish(services, claimed)
     if seen is None:
-        return _retry(services, claimed, "unmatched", "the gateway knows no such payment")
-    return _apply(services, claimed, event, seen)
+        return _wait(services, claimed, "unmatched", "the gateway knows no such payment")
+    return _apply(services, claimed, seen)
 
 
 def _read_by_attempt(services: Services, gateway: Gateway, attempt_id: UUID) -> Observation | None:
@@ -99,36 +104,20 @@ def _read_by_attempt(services: Services, gateway: Gateway, attempt_id: UUID) -> 
         attempt = read_attempt(connection, attempt_id)
     if attempt is None or attempt.gateway != gateway.name:
         return None
-    if attempt.provider_payment_id is None:
-        return gateway.find_payment(attempt.id, since=attempt.created_at)
-    return gateway.read_payment(attempt.provider_payment_id)
+    return ask(gateway, attempt)
 
 
-def _apply(services: Services, claimed: Claimed, event: WebhookEvent, seen: Observation) -> Result:
+def _apply(services: Services, claimed: Claimed, seen: Observation) -> Result:
     """Apply and mark done in one transaction."""
-    context = Context("webhook", services.clock(), services.chains)
+    context = context_of(services, "webhook")
     with services.engine.begin() as connection:
-        attempt_id = _match(connection, claimed.gateway, event, seen)
-        if attempt_id is not None:
-            outcome = apply(connection, attempt_id, seen, context=context)
+        attempt = match(connection, claimed.gateway, seen)
+        if attempt is not None:
+            outcome = observe(connection, attempt, seen, context=context)
             if outcome != "foreign":
-                _mark_done(connection, claimed.id, attempt_id)
+                _mark_done(connection, claimed.id, attempt.id)
                 return "applied"
-    return _retry(services, claimed, "unmatched", "no attempt of ours has this payment")
-
-
-def _match(
-    connection: Connection, gateway: str, event: WebhookEvent, seen: Observation
-) -> UUID | None:
-    """Find the attempt by the gateway's id, else by ours as the gateway echoes it when re-read."""
-    attempt_id = attempt_by_provider_id(connection, gateway, seen.provider_payment_id)
-    if attempt_id is not None:
-        return attempt_id
-    named = seen.attempt_id or event.attempt_id
-    is_known = connection.execute(
-        select(exists().where(payment_attempts.c.id == named))
-    ).scalar_one()
-    return named if is_known else None
+    return _wait(services, claimed, "unmatched", "no attempt of ours has this payment")
 
 
 def _mark_done(connection: Connection, inbox_id: InboxId, attempt_id: UUID | None) -> None:
@@ -145,28 +134,35 @@ def _finish(services: Services, claimed: Claimed) -> Result:
     return "nothing_to_do"
 
 
-def _retry(
+def _wait(
     services: Services, claimed: Claimed, state: Literal["new", "unmatched"], error: str
 ) -> Result:
-    """Try again later, twice as late each time; give up loudly after three days."""
-    is_dead = services.clock() - claimed.received_at > GIVE_UP_AFTER
-    pause = backoff(claimed.tries)
+    """Try again later, and ever later; give up loudly after three days."""
+    waited = services.clock() - claimed.received_at
+    is_dead = waited > UNMATCHED_FOR_MAX
+    pause = backoff(claimed.tries) if state == "new" else unmatched_pause(waited)
     with services.engine.begin() as connection:
         connection.execute(
             update(inbox)
             .where(inbox.c.id == claimed.id, inbox.c.state != "done")
             .values(
                 state="dead" if is_dead else state,
-                error=error,
+                error=_storable(error),
                 next_try_at=func.now() + pause,
             )
         )
     if is_dead:
-        _log.error("inbox_event_given_up", inbox_id=claimed.id, error=error)
+        _log.error("inbox_event_given_up", inbox_id=claimed.id, gateway=claimed.gateway)
         return "dead"
     return "later" if state == "new" else "unmatched"
 
 
+def _storable(text: str) -> str:
+    """A text as Postgres can hold it: what cannot be kept must not keep its event from waiting."""
+    readable = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return readable[:_ERROR_LENGTH_MAX]
+
+
 def backoff(tries: int) -> timedelta:
-    """How long to wait after the n-th try: one second, doubling, at most an hour."""
+    """How long to wait after the n-th try: one second, doubling, at most ten minutes."""
     return min(timedelta(seconds=2 ** min(tries - 1, _DOUBLINGS_MAX)), BACKOFF_MAX)

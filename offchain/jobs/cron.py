@@ -22,7 +22,7 @@ from typing_extensions import override
 
 from offchain.jobs.bell import FAILURE_LIFE_S, JOB_TIMEOUT_S, open_redis, tick_queue
 from offchain.jobs.entry import run_sweep
-from offchain.jobs.sweeps import SWEEPS
+from offchain.jobs.sweeps.registry import SWEEPS
 from offchain.settings import CronSettings
 
 RESTART_PAUSE_S = 1.0
@@ -55,10 +55,14 @@ def intervals(settings: CronSettings) -> dict[str, int]:
     """Seconds between ticks of each sweep."""
     return {
         "inbox_sweep": settings.sweep_interval_s,
+        "refund_sweep": settings.sweep_interval_s,
         "handover_sweep": settings.sweep_interval_s,
         "chain_feedback": settings.sweep_interval_s,
         "payment_poll": settings.poll_interval_s,
         "expire_pix": settings.poll_interval_s,
+        "read_listed": settings.poll_interval_s,
+        "list_walk": settings.list_interval_s,
+        "ledger_check": settings.ledger_check_interval_s,
     }
 
 

@@ -6,7 +6,7 @@ from offchain.inbox.store import InboxId
 from offchain.inbox.working import claim, work
 from offchain.jobs.runs import claim_run, finish_run
 from offchain.jobs.runtime import Budget, Runtime, current
-from offchain.jobs.sweeps import SWEEPS
+from offchain.jobs.sweeps.registry import SWEEPS
 
 _log = structlog.get_logger(__name__)
 

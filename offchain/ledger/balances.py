@@ -2,29 +2,33 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    FromClause,
     Label,
     Select,
     case,
     func,
     literal,
     select,
+    true,
     type_coerce,
     union_all,
 )
 
 from indexer.db.columns import UINT256
 from offchain.ledger.accounts import Side
+from offchain.ledger.tables import ledger_accounts, ledger_transfers
 from offchain.money import Currency
-from offchain.tables import ledger_accounts, ledger_transfers
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What one account holds in one currency, in minor units; each side as its total."""
+    """What one account holds in one currency or token, in its units; each side as its total."""
 
     account: str
     currency: Currency
@@ -48,7 +52,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalance:
-    """The sums of both sides of one currency, in minor units."""
+    """The sums of both sides of one currency or token, in its units."""
 
     currency: Currency
     debits_posted: int
@@ -69,9 +73,14 @@ def _signed(side: Side, debits: int, credits_: int) -> int:
     return debits - credits_ if side == "debit" else credits_ - debits
 
 
-def balances(connection: Connection) -> list[Balance]:
-    """Every account's balance, by name and currency."""
-    rows = connection.execute(_balances_query()).mappings()
+def balances(connection: Connection, *, at: datetime | None = None) -> list[Balance]:
+    """Every account's balance, by name and currency.
+
+    Args:
+        connection: May read the ledger.
+        at: As it was then; None for now.
+    """
+    rows = connection.execute(_balances_query(at)).mappings()
     return [Balance(**row) for row in rows]
 
 
@@ -86,10 +95,11 @@ def balance(connection: Connection, account: str, currency: str) -> Balance | No
 
 def trial_balance(connection: Connection) -> list[TrialBalance]:
     """Both sides' sums per currency, over the accounts; each must balance."""
-    return _sum_up(balances(connection))
+    return sum_up(balances(connection))
 
 
-def _sum_up(rows: Iterable[Balance]) -> list[TrialBalance]:
+def sum_up(rows: Iterable[Balance]) -> list[TrialBalance]:
+    """Both sides' sums per currency of the accounts' balances."""
     sums: dict[Currency, list[int]] = {}
     for row in rows:
         total = sums.setdefault(row.currency, [0, 0, 0, 0])
@@ -100,12 +110,14 @@ def _sum_up(rows: Iterable[Balance]) -> list[TrialBalance]:
     return [TrialBalance(currency, *total) for currency, total in sorted(sums.items())]
 
 
-def _balances_query() -> Select[Any]:
+def _balances_query(at: datetime | None = None) -> Select[Any]:
     """Sum the two legs of every transfer that counts; a resolved pending one no longer does."""
     transfers = ledger_transfers
     resolution = transfers.alias("resolution")
     is_open = (transfers.c.kind == "pending") & (
-        ~select(literal(1)).where(resolution.c.pending_id == transfers.c.id).exists()
+        ~select(literal(1))
+        .where(resolution.c.pending_id == transfers.c.id, _made_by(resolution, at))
+        .exists()
     )
     is_posted = transfers.c.kind.in_(("single", "post"))
     legs = union_all(
@@ -116,7 +128,7 @@ def _balances_query() -> Select[Any]:
                 literal(side).label("side"),
                 is_posted.label("is_posted"),
                 transfers.c.amount,
-            ).where(is_posted | is_open)
+            ).where(is_posted | is_open, _made_by(transfers, at))
             for side in ("debit", "credit")
         )
     ).subquery("legs")
@@ -124,7 +136,6 @@ def _balances_query() -> Select[Any]:
     def total(side: str, *, posted: bool) -> Label[int]:
         matches = (legs.c.side == side) & (legs.c.is_posted == posted)
         summed = func.coalesce(func.sum(case((matches, legs.c.amount), else_=0)), 0)
-        # A sum of bigint is numeric: read it back as an integer.
         return type_coerce(summed, UINT256).label(f"{side}s_{'posted' if posted else 'pending'}")
 
     joined = ledger_accounts.outerjoin(
@@ -145,3 +156,7 @@ def _balances_query() -> Select[Any]:
         .group_by(ledger_accounts.c.id, ledger_accounts.c.currency, ledger_accounts.c.normal_side)
         .order_by(ledger_accounts.c.id, ledger_accounts.c.currency)
     )
+
+
+def _made_by(transfers: FromClause, at: datetime | None) -> ColumnElement[bool]:
+    return true() if at is None else transfers.c.created_at <= at

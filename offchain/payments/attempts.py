@@ -1,19 +1,35 @@
-"""Rows of payment attempts: read them, and move them by compare-and-set with evidence."""
+"""Rows of payment attempts: read them, and move them by compare-and-set with evidence.
+
+Whoever does more than move one takes the locks in one order: the pledge, then the attempt, then its
+refunds and disputes. So two that work on the same money wait for each other, and never both do.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
+from indexer.errors import InvariantError
 from offchain.gateways.types import Method
 from offchain.money import Currency, MinorUnits, Money
-from offchain.payments.lattice import ChainStatus, ClaimStatus, FiatStatus
-from offchain.tables import attempt_events, payment_attempts
+from offchain.payments.lattice import (
+    GONE,
+    ChainStatus,
+    ClaimStatus,
+    FiatStatus,
+    has_money,
+)
+from offchain.tables import attempt_events, payment_attempts, pledges
 
-Source = Literal["checkout", "webhook", "poll", "operator", "chain", "clock"]
+READ_AFTER_MOVE = timedelta(hours=1)
+
+Source = Literal["checkout", "webhook", "poll", "operator", "chain", "clock", "policy", "refund"]
+"""Whose news moved an attempt; ``refund``: what the gateway answered to a refund of ours."""
+BookedTo = Literal["campaign", "suspense", "payable"]
+"""Where the ledger has a payment's money: accepted for its pledge, held, or a second payment's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +47,30 @@ class Attempt:
     chain_status: ChainStatus
     claim_status: ClaimStatus
     review_reason: str | None
+    received_minor: int | None
+    received_currency: str | None
+    booked_to: BookedTo | None
+    """None: no money came, or the gateway does not say how much."""
+    capture_id: UUID | None
+    """The capture that stands in the ledger, where the money is booked to the campaign."""
     pix_code: str | None
+    client_secret: str | None = field(repr=False)
+    authorization_url: str | None
     captured_at: datetime | None
     created_at: datetime
     version: int
+
+    @property
+    def received(self) -> Money | None:
+        """What was paid; None while nothing is booked."""
+        if self.booked_to is None or not self.received_minor or self.received_currency is None:
+            return None
+        return Money(MinorUnits(self.received_minor), Currency(self.received_currency))
+
+    @property
+    def holds_pledge(self) -> bool:
+        """Whether this payment is the one its pledge counts; its money is here."""
+        return self.booked_to == "campaign" and self.claim_status not in GONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +95,13 @@ _COLUMNS = (
     payment_attempts.c.chain_status,
     payment_attempts.c.claim_status,
     payment_attempts.c.review_reason,
+    payment_attempts.c.received_minor,
+    payment_attempts.c.received_currency,
+    payment_attempts.c.booked_to,
+    payment_attempts.c.capture_id,
     payment_attempts.c.pix_code,
+    payment_attempts.c.client_secret,
+    payment_attempts.c.authorization_url,
     payment_attempts.c.captured_at,
     payment_attempts.c.created_at,
     payment_attempts.c.version,
@@ -78,6 +120,37 @@ def read_attempt(connection: Connection, attempt_id: UUID) -> Attempt | None:
     query = select(*_COLUMNS).where(payment_attempts.c.id == attempt_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else attempt_of(row)
+
+
+def lock_attempt(connection: Connection, attempt_id: UUID) -> Attempt | None:
+    """Lock an attempt with its pledge, and read it as it is then; None when there is none.
+
+    Until the transaction ends nobody else moves it, nor captures another payment of its pledge.
+    """
+    pledge_id = connection.execute(
+        select(payment_attempts.c.pledge_id).where(payment_attempts.c.id == attempt_id)
+    ).scalar_one_or_none()
+    if pledge_id is None:
+        return None
+    pledge = select(pledges.c.id).where(pledges.c.id == pledge_id)
+    connection.execute(pledge.with_for_update(key_share=True))  # new attempts of it may be written
+    locked = select(*_COLUMNS).where(payment_attempts.c.id == attempt_id)
+    row = connection.execute(locked.with_for_update(key_share=True)).mappings()
+    return attempt_of(row.one())
+
+
+def holder_of(connection: Connection, pledge_id: UUID) -> UUID | None:
+    """The attempt whose money counts for a pledge; None when nobody's does.
+
+    Certain only under the pledge's lock.
+    """
+    return connection.execute(
+        select(payment_attempts.c.id).where(
+            payment_attempts.c.pledge_id == pledge_id,
+            payment_attempts.c.booked_to == "campaign",
+            payment_attempts.c.claim_status.not_in(sorted(GONE)),
+        )
+    ).scalar_one_or_none()
 
 
 def attempt_by_provider_id(
@@ -105,18 +178,53 @@ def move(
 
     A racing transaction makes this wait for its end, and then see its version.
     """
+    moved = _move(connection, attempt, to, source=source, evidence=evidence, columns=columns)
+    return moved is not None
+
+
+def move_locked(
+    connection: Connection,
+    attempt: Attempt,
+    to: Statuses,
+    *,
+    source: Source,
+    evidence: Mapping[str, Any],
+    columns: Mapping[str, Any] | None = None,
+) -> Attempt:
+    """Move an attempt whose lock the caller holds; returns it as it is then.
+
+    Raises:
+        InvariantError: It was not locked, or is not as it was read.
+    """
+    moved = _move(connection, attempt, to, source=source, evidence=evidence, columns=columns)
+    if moved is None:
+        raise InvariantError(f"attempt {attempt.id} moved under its lock")
+    return moved
+
+
+def _move(
+    connection: Connection,
+    attempt: Attempt,
+    to: Statuses,
+    *,
+    source: Source,
+    evidence: Mapping[str, Any],
+    columns: Mapping[str, Any] | None,
+) -> Attempt | None:
     statuses: dict[str, Any] = {
         "fiat_status": to.fiat or attempt.fiat_status,
         "chain_status": to.chain or attempt.chain_status,
         "claim_status": to.claim or attempt.claim_status,
     }
-    moved = connection.execute(
+    row = connection.execute(
         update(payment_attempts)
         .where(payment_attempts.c.id == attempt.id, payment_attempts.c.version == attempt.version)
-        .values({**(columns or {}), **statuses, "version": attempt.version + 1})
-    )
-    if moved.rowcount == 0:
-        return False
+        .values({**(columns or {}), **statuses, **_read_soon(to), "version": attempt.version + 1})
+        .returning(*_COLUMNS)
+    ).mappings()
+    moved = row.first()
+    if moved is None:
+        return None
     events = [
         {
             "attempt_id": attempt.id,
@@ -135,4 +243,33 @@ def move(
     ]
     if events:
         connection.execute(insert(attempt_events), events)
-    return True
+    return attempt_of(moved)
+
+
+def _read_soon(to: Statuses) -> dict[str, Any]:
+    """Have money that moved read again, however long its payment had been left alone."""
+    is_money = to.claim is not None or (to.fiat is not None and has_money(to.fiat))
+    return {"next_read_at": func.now() + READ_AFTER_MOVE} if is_money else {}
+
+
+def note_event(
+    connection: Connection,
+    attempt_id: UUID,
+    lattice: Literal["refund", "dispute"],
+    step: tuple[str, str],
+    *,
+    source: Source,
+    evidence: Mapping[str, Any],
+) -> None:
+    """Keep how a refund or a dispute of an attempt moved: from and to which state."""
+    came_from, to = step
+    connection.execute(
+        insert(attempt_events).values(
+            attempt_id=attempt_id,
+            source=source,
+            lattice=lattice,
+            from_status=came_from,
+            to_status=to,
+            evidence=dict(evidence),
+        )
+    )

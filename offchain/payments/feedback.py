@@ -1,7 +1,8 @@
 """Bring back what became of a payment on-chain: read from the index, never from a receipt.
 
 ``final`` means one thing: the confirming event stands in a finalized, proven block, with our amount
-in our token. Only then is the ledger entry posted.
+in our token. Then the capture is posted with its tokens, unless a claim had it posted before: then
+the tokens alone are.
 """
 
 from collections import defaultdict
@@ -15,14 +16,18 @@ from sqlalchemy import Connection, select, update
 
 from indexer.chain.types import PaymentId, to_hex
 from indexer.queries import PaymentFact, payments_by_id
-from offchain.ledger.transfers import post
+from offchain.ledger.tokens import TokenPayment, post_final
+from offchain.ledger.transfers import TransferId
 from offchain.payments.attempts import Attempt, Statuses, attempt_of, move
+from offchain.payments.booking import capture_name, post_capture
+from offchain.payments.handover import call_back
 from offchain.payments.lattice import ChainStatus, may_chain_move
-from offchain.payments.reversing import open_capture
 from offchain.tables import payment_attempts
 from settlement.queries import RequestStatus, request_statuses
 
 ON_THE_WAY: tuple[ChainStatus, ...] = ("queued", "submitted", "mined", "held", "failed")
+_OURS = ("settlement", "confirmed on-chain")
+"""How every reason begins that is this module's, or the hand-over's, to write and to clear."""
 
 _log = structlog.get_logger(__name__)
 
@@ -77,8 +82,7 @@ def feed_back(connection: Connection, attempts: Sequence[Attempt]) -> int:
         if request is None:
             _log.error("settlement_request_missing", attempt_id=str(attempt.id))
             continue
-        fact = facts.get(request.request_id)
-        moved += _follow(connection, attempt, judge(request, fact), fact)
+        moved += _follow(connection, attempt, request, facts.get(request.request_id))
     return moved
 
 
@@ -97,11 +101,12 @@ def _facts(connection: Connection, requests: Iterable[RequestStatus]) -> dict[UU
 
 
 def _follow(
-    connection: Connection, attempt: Attempt, verdict: Verdict, fact: PaymentFact | None
+    connection: Connection, attempt: Attempt, request: RequestStatus, fact: PaymentFact | None
 ) -> bool:
+    verdict = _claimed(attempt, judge(request, fact))
     is_move = verdict.status != attempt.chain_status
     if is_move and not may_chain_move(attempt.chain_status, verdict.status):
-        # Through the states between, e.g. held: the next look goes on from there.
+        # Through the states between, or called back: the next look goes on from there.
         return False
     if not is_move:
         _note(connection, attempt, verdict)
@@ -111,9 +116,23 @@ def _follow(
     columns = {"review_reason": _reason(attempt, verdict)}
     if not move(connection, attempt, to, source="chain", evidence=evidence, columns=columns):
         return False
+    if verdict.status == "held":
+        call_back(connection, attempt, attempt.claim_status)
+        post_capture(connection, attempt)
     if verdict.status == "final":
-        post(connection, open_capture(connection, attempt))
+        capture = TransferId(attempt.capture_id or capture_name(attempt))
+        payment = TokenPayment(
+            request.chain_id, request.treasury, request.token, request.amount_base_units
+        )
+        post_final(connection, capture, attempt.id, payment)
     return True
+
+
+def _claimed(attempt: Attempt, verdict: Verdict) -> Verdict:
+    """A payment that fell back into the queue is called back while anybody wants it back."""
+    if verdict.status == "queued" and attempt.claim_status != "none":
+        return Verdict("held", verdict.reason)
+    return verdict
 
 
 def _note(connection: Connection, attempt: Attempt, verdict: Verdict) -> None:
@@ -133,8 +152,10 @@ def _note(connection: Connection, attempt: Attempt, verdict: Verdict) -> None:
 
 
 def _reason(attempt: Attempt, verdict: Verdict) -> str | None:
-    """A claim's reason outlives what settlement says."""
-    return attempt.review_reason if attempt.claim_status != "none" else verdict.reason
+    """What a claim or a person's decision left to look at outlives what settlement says."""
+    known = attempt.review_reason
+    is_ours = known is None or known.startswith(_OURS)
+    return verdict.reason if is_ours and attempt.claim_status == "none" else known
 
 
 def _evidence(fact: PaymentFact) -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,8 @@
-"""Hand a captured payment over to settlement, in the transaction that knows it is captured."""
+"""Hand a captured payment over to settlement, and call it back when somebody wants it back."""
 
 from dataclasses import dataclass
-from uuid import UUID
+from typing import Final
+from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, select
 
@@ -9,12 +10,22 @@ from indexer.chain.types import ChainId
 from indexer.errors import InvariantError
 from offchain.money import base_units
 from offchain.payments.attempts import Attempt, Source, Statuses, move, read_attempt
+from offchain.payments.lattice import ChainStatus, ClaimStatus
 from offchain.services import Chains
 from offchain.tables import campaigns, payment_attempts, pledges
+from settlement.action_intake import request_refund
 from settlement.intake import Conflict, request_settlement
-from settlement.queries import campaign_onchain
+from settlement.queries import campaign_onchain, request_statuses
+from settlement.tables import requests
+from settlement.types import RequestState
 
 FIRST_GENERATION = 0
+SEALED: Final[frozenset[ChainStatus]] = frozenset({"submitted", "mined", "final"})
+REFUSED: Final = "settlement"
+"""How every reason begins for which settlement did not take a payment."""
+_UNSEALED: Final[frozenset[RequestState]] = frozenset(
+    {"ready", "blocked", "quarantined", "void", "superseded"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +58,13 @@ def destination_of(connection: Connection, pledge_id: UUID) -> Destination:
 def hand_over(
     connection: Connection, attempt_id: UUID, *, chains: Chains, source: Source
 ) -> str | None:
-    """Ask settlement to confirm a captured payment; None when it took it, else why not.
+    """Ask settlement to confirm an accepted payment; None when it took it, else why not.
 
     A refusal is written to the attempt, stays visible there, and is tried again by the sweep.
     """
     attempt = read_attempt(connection, attempt_id)
-    if attempt is None or attempt.fiat_status != "captured" or attempt.claim_status != "none":
-        return "not captured, or claimed back"
+    if attempt is None or not attempt.holds_pledge or attempt.claim_status != "none":
+        return "not accepted for its pledge, or claimed back"
     destination = destination_of(connection, attempt.pledge_id)
     if destination.chain_id is None or attempt.chain_status != "none":
         return None
@@ -68,7 +79,8 @@ def hand_over(
         return refusal
     queued = Statuses(chain="queued")
     evidence = {"request_id": str(attempt.id)}
-    columns = {"review_reason": None}
+    is_over = (attempt.review_reason or "").startswith(REFUSED)
+    columns = {"review_reason": None} if is_over else {}
     if not move(connection, attempt, queued, source=source, evidence=evidence, columns=columns):
         # The caller holds the row; if not, the other transaction has handed it over.
         return "moved by another transaction"
@@ -90,7 +102,7 @@ def _request(
         chain_id=onchain.chain_id,
         treasury=onchain.treasury,
         pledge_id=attempt.pledge_id,
-        generation=FIRST_GENERATION,
+        generation=_generation(connection, attempt),
         buyer_commitment=destination.buyer_commitment,
         item_id=destination.item_id,
         token=token.address,
@@ -99,3 +111,42 @@ def _request(
         gateway=attempt.gateway,
     )
     return f"settlement: {answer.reason}" if isinstance(answer, Conflict) else None
+
+
+def _generation(connection: Connection, attempt: Attempt) -> int:
+    """How many names the pledge had on-chain before: an earlier payment of it may be undone."""
+    rows = connection.execute(
+        select(requests.c.request_id, requests.c.generation).where(
+            requests.c.pledge_id == attempt.pledge_id
+        )
+    ).all()
+    for row in rows:
+        if row.request_id == attempt.id:
+            return int(row.generation)
+    return max((row.generation + 1 for row in rows), default=FIRST_GENERATION)
+
+
+def is_sealed(connection: Connection, attempt: Attempt) -> bool:
+    """Whether a payment is on its way to the chain or there: settlement knows before we do."""
+    if attempt.chain_status != "queued":
+        return attempt.chain_status in SEALED
+    request = request_statuses(connection, [attempt.id]).get(attempt.id)
+    return request is not None and request.state not in _UNSEALED
+
+
+def call_back(connection: Connection, attempt: Attempt, claim: ClaimStatus) -> None:
+    """Ask settlement to undo a payment wherever it stands; once, for ever.
+
+    Raises:
+        InvariantError: It was never handed over.
+    """
+    try:
+        request_refund(
+            connection,
+            action_id=uuid5(attempt.id, f"call back {attempt.version}"),
+            request_id=attempt.id,
+            recipient=None,
+            requested_by=f"off-chain: {claim}",
+        )
+    except LookupError as error:
+        raise InvariantError(f"attempt {attempt.id} is {attempt.chain_status}: {error}") from None

@@ -1,7 +1,9 @@
 """A settled payment that is settled no longer: its posted capture is reversed, and waits anew.
 
 Entries are never edited. The reversal and the capture that waits in its place are named after the
-taking-back that settlement recorded, so doing it twice writes it once.
+taking-back that settlement recorded; the attempt's own evidence says that it was brought, so doing
+it twice writes it once. Of a payment that was given back only the tokens move: its capture counts
+because it was given back, and not because of the chain.
 """
 
 from datetime import timedelta
@@ -10,40 +12,28 @@ import structlog
 from sqlalchemy import Connection, select
 
 from offchain.ledger.accounts import gateway_receivable, owed_to_campaign
+from offchain.ledger.tokens import standing
 from offchain.ledger.transfers import (
     Entry,
-    TransferId,
+    Journal,
+    Transfer,
+    post_journal,
     post_pending,
-    single,
     transfer_id,
 )
 from offchain.payments.attempts import Attempt, Statuses, attempt_of, move
 from offchain.payments.handover import destination_of
-from offchain.payments.observing import CAPTURE
-from offchain.tables import ledger_transfers, payment_attempts
+from offchain.payments.lattice import GONE
+from offchain.tables import attempt_events, payment_attempts
 from settlement.queries import taken_back
 
 REVERSAL = "capture_taken_back"
 AGAIN = "capture_again"
 LOOK_BACK = timedelta(days=7)
+MOVE = "settlement_move"
+"""Names, in an event's evidence, the taking-back it was moved by."""
 
 _log = structlog.get_logger(__name__)
-
-
-def open_capture(connection: Connection, attempt: Attempt) -> TransferId:
-    """The pending capture of an attempt: the first, or the one that took its place."""
-    newest = connection.execute(
-        select(ledger_transfers.c.id)
-        .where(
-            ledger_transfers.c.kind == "pending",
-            ledger_transfers.c.source == AGAIN,
-            ledger_transfers.c.source_id.startswith(f"{attempt.id}:"),
-        )
-        .order_by(ledger_transfers.c.created_at.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    first = transfer_id(CAPTURE, str(attempt.id), "pending")
-    return first if newest is None else TransferId(newest)
 
 
 def take_back(connection: Connection) -> int:
@@ -52,30 +42,52 @@ def take_back(connection: Connection) -> int:
     rows = connection.execute(
         select(payment_attempts)
         .where(payment_attempts.c.id.in_(gone), payment_attempts.c.chain_status == "final")
+        .order_by(payment_attempts.c.id)
         .with_for_update()
     ).mappings()
     return sum(_reverse(connection, attempt_of(row), gone[row["id"]]) for row in rows)
 
 
 def _reverse(connection: Connection, attempt: Attempt, move_id: int) -> bool:
-    name = f"{attempt.id}:{move_id}"
-    receivable = gateway_receivable(attempt.gateway)
-    owed = owed_to_campaign(destination_of(connection, attempt.pledge_id).campaign_id)
-    reversed_before = connection.execute(
-        select(ledger_transfers.c.id).where(
-            ledger_transfers.c.id == transfer_id(REVERSAL, name, "single")
-        )
-    ).first()
-    if reversed_before is not None:  # it has become final again since
+    if _was_brought(connection, attempt, move_id):  # it has become final again since
         return False
-    evidence = {"why": "a finalized block changed", "settlement_move": move_id}
+    name = f"{attempt.id}:{move_id}"
+    capture = Entry(
+        AGAIN,
+        name,
+        debit=gateway_receivable(attempt.gateway),
+        credit=owed_to_campaign(destination_of(connection, attempt.pledge_id).campaign_id),
+        amount=attempt.amount,
+    )
+    is_gone = attempt.claim_status in GONE
+    columns = {} if is_gone else {"capture_id": transfer_id(AGAIN, name, "pending")}
     if not move(
-        connection, attempt, Statuses(chain="submitted"), source="chain", evidence=evidence
+        connection,
+        attempt,
+        Statuses(chain="submitted"),
+        source="chain",
+        evidence={"why": "a finalized block changed", MOVE: move_id},
+        columns=columns,
     ):
         return False
-    single(connection, Entry(REVERSAL, name, debit=owed, credit=receivable, amount=attempt.amount))
-    post_pending(
-        connection, Entry(AGAIN, name, debit=receivable, credit=owed, amount=attempt.amount)
-    )
+    undone = () if is_gone else (_undone(capture),)
+    transfers = (*undone, *standing(connection, attempt.id))
+    if transfers:
+        post_journal(connection, Journal(REVERSAL, name, at_once=transfers))
+    if not is_gone:
+        post_pending(connection, capture)
     _log.error("settled_payment_reversed", attempt_id=str(attempt.id))
     return True
+
+
+def _undone(capture: Entry) -> Transfer:
+    return Transfer(capture.credit, capture.debit, capture.amount.minor, capture.amount.currency)
+
+
+def _was_brought(connection: Connection, attempt: Attempt, move_id: int) -> bool:
+    query = select(attempt_events.c.id).where(
+        attempt_events.c.attempt_id == attempt.id,
+        attempt_events.c.lattice == "chain",
+        attempt_events.c.evidence[MOVE].as_string() == str(move_id),
+    )
+    return connection.execute(query.limit(1)).first() is not None

@@ -17,7 +17,7 @@ from tests.support.environment import bare_environment
 from tests.support.waiting import eventually
 
 DEMO_TIMEOUT_S = 150
-END_STATES = {"expired": 1, "final": 58, "held_for_review": 1, "posted": 12}
+END_STATES = {"expired": 1, "final": 58, "held_for_review": 1, "posted": 24}
 PORTS = {"gw0": 19700, "gw1": 19720, "master": 19740}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -73,9 +73,11 @@ def assert_balanced(report: dict[str, Any]) -> None:
     assert report["states"] == END_STATES
     for name in ("celo-local", "polygon-local"):
         row = report["reconciliation"][name]
-        accounts = {row[f"{a}_centavos"] for a in ("gateway", "ledger", "chain", "postgres")}
+        accounts = {row[f"{a}_minor"] for a in ("gateway", "ledger", "chain", "postgres")}
         assert len(accounts) == 1
         assert accounts != {0}
+    paid = {(row["currency"], row["ledger_minor"] > 0) for row in report["reconciliation"].values()}
+    assert paid == {("brl", True), ("usd", True), ("ngn", True)}
 
 
 def is_gone(pid: int) -> bool:

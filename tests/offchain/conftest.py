@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from indexer.db.base import ROLES, metadata
 from indexer.db.session import open_engine
-from offchain.gateways.crowdsplit_session import NAME
+from offchain.gateways.crowdsplit.token import NAME
 from offchain.http.app import create_app
 from offchain.services import Services
 from stack.postgres import EmbeddedPostgres

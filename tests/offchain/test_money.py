@@ -25,6 +25,12 @@ def test_base_units_refuses_when_the_token_is_coarser_than_the_minor_unit() -> N
 
 def test_read_currency_refuses_when_it_is_not_taken() -> None:
     assert read_currency("BRL") == "brl"
+    assert [read_currency(code) for code in ("NGN", "Ghs", "zar", "KES")] == [
+        "ngn",
+        "ghs",
+        "zar",
+        "kes",
+    ]
     with pytest.raises(ValueError, match="currency must be one of"):
         read_currency("jpy")
 

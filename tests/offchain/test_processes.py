@@ -97,10 +97,7 @@ def test_every_payment_is_captured_when_redis_forgets_and_webhooks_are_lost(
     tmp_path: Path,
 ) -> None:
     add_campaign(engine, slug="festa")
-    adapter = crowdsplit.adapter()
-    adapter._session.post(
-        "/merchant/webhooks", {"url": f"{api.base_url}/v1/webhooks/crowdsplit"}, key="hook"
-    )
+    crowdsplit.adapter().register_webhook(f"{api.base_url}/v1/webhooks/crowdsplit")
     for number in range(PAYMENTS):
         pay(api, crowdsplit, number)
     eventually(lambda: statuses(engine) == {"captured": PAYMENTS}, timeout_s=20)

@@ -1,11 +1,14 @@
 """Whose turn it is: nobody waits behind what never moves."""
 
+import uuid
+
 import pytest
 from sqlalchemy import update
 
 from indexer.chain.types import to_hex
 from settlement import due
-from settlement.tables import batches, requests
+from settlement.action_intake import request_refund
+from settlement.tables import batch_items, batches, requests
 from tests.settlement.world import OAKS_KIND, World
 
 
@@ -59,3 +62,20 @@ def test_payment_in_another_token_travels_in_another_call(world: World) -> None:
     world.settle_down(lambda: world.states() == {"blocked": 1, "settled": 1})
     reasons = {row.reason for row in world.rows(requests) if row.request_id == odd}
     assert reasons == {f"treasury: token not accepted ({to_hex(token)})"}
+
+
+def test_payment_that_is_asked_back_is_never_sealed_and_holds_up_no_other(world: World) -> None:
+    """Survives: a refund or dispute that arrives while the payment waits for its batch."""
+    treasury = world.live_treasury()
+    asked = world.pledge(treasury)
+    world.pledge(treasury)
+    with world.lane.engine.begin() as connection:
+        assert request_refund(
+            connection,
+            action_id=uuid.uuid4(),
+            request_id=asked,
+            recipient=None,
+            requested_by="off-chain: disputed",
+        )
+    world.settle_down(lambda: world.states() == {"void": 1, "settled": 1})
+    assert asked not in {row.request_id for row in world.rows(batch_items)}

@@ -154,7 +154,11 @@ def test_every_metric_of_an_alert_exists(store: Store, metrics: SettlementMetric
 
 def test_alerts_are_rules_with_a_severity_and_a_summary() -> None:
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
-    assert [group["name"] for group in groups] == ["lastro-indexer", "lastro-settlement"]
+    assert [group["name"] for group in groups] == [
+        "lastro-indexer",
+        "lastro-settlement",
+        "lastro-offchain",
+    ]
     for rule in (rule for group in groups for rule in group["rules"]):
         assert rule["expr"].strip(), rule["alert"]
         assert rule["labels"]["severity"] in {"page", "warn"}, rule["alert"]

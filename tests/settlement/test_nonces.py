@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from indexer.chain.types import Address, ChainId
 from settlement.nonces import Plan, StaleSeal, lock_signer, open_signer, quarantine, seal
+from settlement.record_tables import actions
 from settlement.tables import batch_items, batches, nonce_slots, requests, signers
 from settlement.types import BatchKind, Nonce
 from tests.settlement.builders import HASH, NOW, TOKEN, TREASURY
@@ -157,3 +158,23 @@ def test_quarantine_keeps_the_first_reason(engine: Engine) -> None:
             quarantine(connection, chain_id=CHAIN, address=SENDER, reason=reason)
         row = connection.execute(select(signers)).one()
     assert (row.mode, row.mode_reason) == ("quarantine", "first")
+
+
+@pytest.mark.parametrize(("state", "may"), [("requested", False), ("done", False), ("void", True)])
+def test_payment_that_is_asked_back_is_not_sealed(engine: Engine, state: str, *, may: bool) -> None:
+    """Survives: its refund is asked for after a batch was planned with it."""
+    asked, other = ready_request(engine), ready_request(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(actions).values(
+                action_id=uuid.uuid4(),
+                chain_id=CHAIN,
+                kind="refund",
+                treasury=TREASURY,
+                request_id=asked,
+                requested_by="off-chain: disputed",
+                state=state,
+            )
+        )
+    assert seal_one(engine, asked) == may
+    assert seal_one(engine, other)

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from indexer.chain.types import Address
 from offchain.ledger.transfers import transfer_id, void
 from offchain.payments.attempts import read_attempt
+from offchain.payments.booking import CAPTURE
 from offchain.payments.feedback import feed_back
-from offchain.payments.observing import CAPTURE, apply
+from offchain.payments.observing import apply
 from settlement.lifecycle import FUNDING
 from settlement.reporting.report import Reliability
 from stack.settlement_report import NOT_HANDED_OVER, reliability_by_mode

@@ -1,6 +1,7 @@
 """A CrowdSplit that runs on this machine: same words, same refusals, no money.
 
-Faithful to the Oak payments SDK and the CrowdSplit OpenAPI (third generation): flat token grant,
-prefixed ids, envelopes, idempotent replays, signed webhooks with the documented retry schedule.
-``/__fake__/…`` drives it: pay, fail, break, delay, forge, forget. Everything is in memory.
+Faithful to the Oak payments SDK and the CrowdSplit OpenAPI in their third generation and, by a
+switch, their second: flat token grant, ids, envelopes, idempotent replays, pages, signed webhooks
+with the documented retry schedules. ``/__fake__/…`` drives it: pay, fail, refund, dispute, break,
+delay, forge, forget, move the clock. Everything is in memory.
 """

@@ -1,12 +1,15 @@
-"""Words of the fake gateway: its refusals, its two forms of ids, its codes."""
+"""Words of the fake gateway: its generations, its refusals, its two forms of ids, its codes."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from offchain.gateways.brcode import crc16
 
-_PREFIXES = frozenset({"cus", "pay", "ref", "whk", "evt"})
+Dialect = Literal["gen2", "gen3"]
+Json = dict[str, Any]
+_PREFIXES = frozenset({"cus", "pay", "ref", "tr", "dis", "pm", "preg", "whk", "evt"})
 
 
 class Refused(Exception):  # noqa: N818 - reads as a state
@@ -14,14 +17,23 @@ class Refused(Exception):  # noqa: N818 - reads as a state
 
     def __init__(self, status: int, code: str, msg: str, *, reason: str | None = None) -> None:
         self.status = status
-        self.body: dict[str, Any] = {
-            "msg": msg,
-            "error_code": code,
+        self.code = code
+        self.msg = msg
+        self.reason = reason or code
+        super().__init__(msg)
+
+    def body(self, dialect: Dialect) -> Json:
+        """The envelope; the second generation gives no codes."""
+        if dialect == "gen2":
+            return {"msg": self.msg, "data": None}
+        return {
+            "msg": self.msg,
+            "error_code": self.code,
             "data": None,
             "failure_reasons": [
                 {
-                    "code": reason or code,
-                    "message": msg,
+                    "code": self.reason,
+                    "message": self.msg,
                     "fields": [],
                     "deadline": None,
                     "provider_code": None,
@@ -30,17 +42,31 @@ class Refused(Exception):  # noqa: N818 - reads as a state
                 }
             ],
         }
-        super().__init__(msg)
 
 
-def invalid(msg: str) -> Refused:
+def invalid(msg: str, *, reason: str | None = None) -> Refused:
     """422: the request breaks a rule."""
-    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", msg)
+    return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "validation_error", msg, reason=reason)
+
+
+def wrong_state(msg: str) -> Refused:
+    """400: not in this state."""
+    return Refused(HTTPStatus.BAD_REQUEST, "validation_error", msg)
 
 
 def not_found(what: str) -> Refused:
     """404."""
     return Refused(HTTPStatus.NOT_FOUND, "not_found", f"{what} not found")
+
+
+def conflict(msg: str, *, reason: str | None = None) -> Refused:
+    """409."""
+    return Refused(HTTPStatus.CONFLICT, "conflict", msg, reason=reason)
+
+
+def wire(prefix: str, identifier: str, dialect: Dialect) -> str:
+    """An id as this generation writes it."""
+    return identifier if dialect == "gen2" else f"{prefix}_{identifier}"
 
 
 def bare(identifier: str, prefix: str) -> str:
@@ -83,3 +109,26 @@ def instant_of(text: str) -> datetime:
     except ValueError:
         raise invalid(f"{text!r} is not a date") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def required(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A member that must be an object."""
+    value = body.get(name)
+    if not isinstance(value, Mapping):
+        raise invalid(f"{name} is required")
+    return value
+
+
+def amount_of(value: object, name: str) -> int:
+    """An amount, which must be a positive integer of minor units."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise invalid(f"{name} must be a positive integer")
+    return value
+
+
+def metadata_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata, which must map strings to strings."""
+    found = body.get("metadata") or {}
+    if not isinstance(found, Mapping) or not all(isinstance(v, str) for v in found.values()):
+        raise invalid("metadata must map strings to strings")
+    return dict(found)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from offchain.gateways.crowdsplit_webhooks import read, verify
+from offchain.gateways.crowdsplit.webhooks import read, verify
 from offchain.gateways.types import UnreadableWebhook
 
 SECRET = "test-webhook-secret"
@@ -26,6 +26,7 @@ V2_BODY = (
     '"data":{"id":"p-2","status":"failed","metadata":{"nome":"João Conceição"}}}'
 ).encode()
 V2 = "0efaf222721211f4953e15bb21fe28267f5923013a187af46d0c210a8c7394b7"
+P, R = "5d0c2b7e-1c3f-4b64-8a0e-6a7b1f2c9d10", "0b6f4a52-7c1e-4a0b-9d53-2f7c5f1e8a01"
 V3_SECRET = "whk_local_2"
 V3_T = 1767229200
 V3_BODY = b'{ "id": "n-3",\n  "event": "payment.succeeded" }\n'
@@ -109,11 +110,21 @@ def test_read_gives_bare_ids_when_they_are_prefixed() -> None:
 @pytest.mark.parametrize(
     ("event", "data", "payment"),
     [
-        ("payment.refund.created", {"id": "r", "reference_transaction_id": "p"}, "p"),
-        ("refund.failed", {"id": "r", "reference_transaction_id": "p"}, "p"),
-        ("payment.dispute.closed", {"id": "d", "payment": {"id": "p"}}, "p"),
-        ("transaction.updated", {"id": "p"}, "p"),
-        ("customer.created", {"id": "c"}, None),
+        ("payment.captured", {"id": f"pay_{P}"}, P),
+        ("PAYMENT.CAPTURED", {"id": P.upper(), "type": "payment"}, P),
+        ("payment.refund.created", {"id": f"ref_{R}", "reference_transaction_id": P}, P),
+        ("refund.failed", {"id": R, "reference_transaction_id": f"pay_{P}"}, P),
+        ("payment.refunded", {"id": R, "type": "refund", "reference_transaction_id": P}, P),
+        ("payment.disputed", {"id": f"dis_{R}", "payment": {"id": P}}, P),
+        ("payment.dispute.closed", {"id": R, "payment": {"id": f"pay_{P}"}}, P),
+        ("transaction.updated", {"id": P}, P),
+        ("transaction.updated", {"id": R, "type": "refund", "reference_transaction_id": P}, P),
+        ("transaction.updated", {"id": R, "type": "transfer"}, None),
+        ("refund.succeeded", {"id": R}, None),
+        ("customer.created", {"id": R}, None),
+        ("transfer.succeeded", {"id": R, "type": "transfer"}, None),
+        ("payment.captured", {"id": "../x"}, None),
+        ("payment.captured", {"id": 5}, None),
         ("payment.updated", None, None),
     ],
 )

@@ -3,10 +3,14 @@ from typing import Any
 
 import pytest
 
-from offchain.gateways.crowdsplit_wire import bare_id, payment_body, read_payment
+from offchain.gateways.crowdsplit.claims import read_refund
+from offchain.gateways.crowdsplit.payouts import read_transfer
+from offchain.gateways.crowdsplit.wire import bare_id, instant, payment_body, read_payment
 from offchain.gateways.errors import GatewayUnavailable
+from offchain.gateways.types import Part
+from offchain.money import MinorUnits
 from tests.offchain.gateways.test_brcode import DYNAMIC
-from tests.offchain.gateways.test_gateway_suite import card_payment, new_payment
+from tests.support.crowdsplit import card_payment, new_payment
 
 ID = "5d0c2b7e-1c3f-4b64-8a0e-6a7b1f2c9d10"
 
@@ -68,19 +72,22 @@ def test_read_payment_translates_when_the_status_is(
     assert seen.effect == effect
 
 
-@pytest.mark.parametrize(
-    ("fields", "claim"),
-    [
-        ({}, "none"),
-        ({"refund_ids": ["ref_1"]}, "refund_pending"),
-        ({"status": "canceled_after_completion"}, "refunded"),
-        ({"dispute_ids": ["dis_1"], "refund_ids": ["ref_1"]}, "disputed"),
-    ],
-)
-def test_read_payment_sees_a_claim_when(fields: dict[str, Any], claim: str) -> None:
-    seen = read_payment(reply(**fields))
+@pytest.mark.parametrize("kind", ["refund", "transfer", "installment_payment"])
+def test_read_payment_sees_none_when_it_is_another_transaction(kind: str) -> None:
+    assert read_payment(reply(type=kind)) is None
+
+
+def test_read_payment_keeps_the_pledges_own_words_only() -> None:
+    metadata = {
+        "lastro_attempt_id": ID,
+        "lastro_other": "x",
+        "reward": "poster",
+        "count": 5,
+        "bad": "a\0",
+    }
+    seen = read_payment(reply(metadata=metadata))
     assert seen is not None
-    assert seen.claim == claim
+    assert (seen.attempt_id, seen.metadata) == (uuid.UUID(ID), {"reward": "poster"})
 
 
 def test_read_payment_is_tolerant_when_fields_are_missing_or_of_another_type() -> None:
@@ -118,8 +125,69 @@ def test_payment_body_has_no_capture_method_when_it_is_pix() -> None:
     assert body["source"]["payment_method"]["expiry_date"].endswith("Z")
 
 
-def test_payment_body_carries_the_token_when_it_is_a_card() -> None:
+def test_payment_body_carries_the_pledges_words_and_ours_win() -> None:
+    words = {"reward": "poster", "lastro_attempt_id": "forged"}
+    body = payment_body(new_payment(attempt_id=uuid.UUID(ID), metadata=words), customer_id="c")
+    assert body["metadata"] == {"reward": "poster", "lastro_attempt_id": ID}
+
+
+def test_payment_body_names_every_part_when_it_is_split() -> None:
+    parts = (Part("a", MinorUnits(4000)), Part("b", MinorUnits(1000)))
+    body = payment_body(new_payment(parts=parts), customer_id="c")
+    assert [(p["receiver"]["id"], p["amount"]) for p in body["allocations"]] == [
+        ("a", 4000),
+        ("b", 1000),
+    ]
+    assert "allocations" not in payment_body(new_payment(), customer_id="c")
+
+
+def test_payment_body_carries_the_token_and_is_screened_first_when_it_is_a_card() -> None:
     body = payment_body(card_payment(), customer_id="cus_1")
     assert body["source"]["payment_method"] == {"type": "card", "card_token": "tok_good"}
     assert body["source"]["capture_method"] == "automatic"
+    assert body["source"]["fraud_check"]["config"]["sequence"] == "fraud_before_auth"
     assert body["total_installments"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [("2026-01-02T03:04:05Z", 2026), ("2026-01-02", 2026), ("soon", None), (5, None)],
+)
+def test_instant_is_utc_or_none_when_the_text_is(text: object, year: int | None) -> None:
+    found = instant(text)
+    assert (found and found.year) == year
+    assert found is None or found.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("created", "pending"),
+        ("processing", "pending"),
+        ("succeeded", "succeeded"),
+        ("CAPTURED", "succeeded"),
+        ("failed", "failed"),
+        ("canceled", "failed"),
+        ("canceled_after_completion", "failed"),
+        ("surprising", "pending"),
+    ],
+)
+def test_read_refund_and_transfer_translate_when_the_status_is(status: str, state: str) -> None:
+    source = {"amount": 700, "currency": "BRL"}
+    refund = read_refund({"id": f"ref_{ID}", "status": status, "source": source})
+    assert refund is not None
+    assert (refund.provider_refund_id, refund.state, refund.minor) == (ID, state, 700)
+    transfer = read_transfer(
+        {"id": f"tr_{ID}", "type": "transfer", "status": status, "source": source}
+    )
+    assert transfer is not None
+    assert (transfer.state, transfer.minor, transfer.currency) == (state, 700, "brl")
+
+
+def test_read_refund_takes_what_we_asked_for_where_the_answer_says_nothing() -> None:
+    asked = uuid.uuid4()
+    refund = read_refund({"id": f"ref_{ID}", "status": "created"}, refund_id=asked, minor=5)
+    assert refund is not None
+    assert (refund.refund_id, refund.minor) == (asked, 5)
+    assert read_refund({"id": f"ref_{ID}", "status": "created"}) is None
+    assert read_refund({}, minor=5) is None

@@ -3,13 +3,14 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, literal, select
+from sqlalchemy.exc import IntegrityError
 
 from indexer.chain.types import to_checksum
-from offchain.http.fields import is_card_number
 from offchain.identity import campaign_identifier
-from offchain.tables import campaigns
+from offchain.tables import campaign_splits, campaigns
 from settlement.tables import campaigns as onchain_campaigns
+from tests.support.checkout import told
 from tests.support.offchain import CREATOR, NOW, OPERATOR_TOKEN, count, make_live
 
 WALLET = "0x" + CREATOR.hex()
@@ -32,6 +33,10 @@ def register(
     }
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     return http.post("/v1/campaigns", json=body, headers=headers)
+
+
+def split(account: str, share_bps: float, **fields: Any) -> dict[str, Any]:
+    return {"account": account, "share_bps": share_bps, "role": "creator", **fields}
 
 
 def test_campaign_is_registered_once_when_it_is_repeated(
@@ -137,19 +142,79 @@ def test_campaign_takes_a_wallet_when_its_checksum_is_right(http: httpx.Client) 
     assert register(http, creator_wallet=MIXED).json()["creator_wallet"] == MIXED
 
 
+def test_campaign_keeps_its_splits_and_shows_them_when_it_is_repeated(
+    http: httpx.Client, engine: Engine
+) -> None:
+    splits = [split("cus-1", 8500), split("platform", 1500, role="platform")]
+    first = register(http, splits=splits)
+    assert first.status_code == 201
+    assert first.json()["splits"] == [{"gateway": "crowdsplit", **one} for one in splits]
+    assert register(http, splits=splits).status_code == 200
+    for other in ([], list(reversed(splits)), [split("cus-1", 10_000)]):
+        answer = register(http, splits=other)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            409,
+            "Nothing was written: the slug is taken, with another splits.",
+        )
+    with engine.connect() as connection:
+        assert count(connection, campaign_splits) == 2
+
+
 @pytest.mark.parametrize(
-    ("text", "is_card"),
+    ("splits", "place", "words"),
     [
-        ("4111111111111111", True),
-        ("4111 1111 1111 1111", True),
-        ("378282246310005", True),
-        ("4111111111111112", False),
-        ("411111111111", False),
-        ("tok_4111111111111111", False),
+        ([split("a", 9_999)], "#/splits", "sum to 9999, not to 10000"),
+        ([split("a", 5_000), split("a", 5_000)], "#/splits", "has two shares"),
+        ([split("a", 10_000, gateway="stripe")], "#/splits", "gateways enabled: crowdsplit"),
+        ([split("a", 10_000, gateway="paypal")], "#/splits/0/gateway", ""),
+        ([split("a", 0), split("b", 10_000)], "#/splits/0/share_bps", ""),
+        ([split("a", 10_001)], "#/splits/0/share_bps", ""),
+        ([split("a", 100.5)], "#/splits/0/share_bps", ""),
+        ([split("ana@example.org", 10_000)], "#/splits/0/account", ""),
+        ([split("52998224725", 10_000)], "#/splits/0/account", "a CPF"),
+        ([split("4111111111111111", 10_000)], "#/splits/0/account", "a card number"),
+        ([split("a", 10_000, role="The Boss")], "#/splits/0/role", ""),
+        ([{"account": "a", "share_bps": 10_000}], "#/splits/0/role", "required"),
+        ([split(f"a{n}", 100) for n in range(61)], "#/splits", "at most 60"),
     ],
 )
-def test_is_card_number_is_luhn_on_thirteen_to_nineteen_digits(text: str, is_card: object) -> None:
-    assert is_card_number(text) is is_card
+def test_campaign_is_422_when_its_charges_could_not_be_split_so(
+    idle_http: httpx.Client, splits: list[dict[str, Any]], place: str, words: str
+) -> None:
+    answer = register(idle_http, splits=splits)
+    assert answer.status_code == 422
+    [fault] = answer.json()["errors"]
+    assert fault["pointer"] == place
+    assert words.lower() in fault["detail"].lower()
+
+
+def test_splits_that_are_no_whole_or_are_changed_are_refused_by_the_database(
+    http: httpx.Client, engine: Engine
+) -> None:
+    register(http, splits=[split("a", 10_000)])
+    for change in (
+        campaign_splits.update().values(share_bps=1),
+        campaign_splits.delete(),
+        campaign_splits.insert().from_select(
+            ["campaign_id", "place", "gateway", "account", "share_bps", "role"],
+            select(
+                campaign_splits.c.campaign_id,
+                literal(1),
+                campaign_splits.c.gateway,
+                literal("b"),
+                literal(1),
+                literal("creator"),
+            ),
+        ),
+    ):
+        with pytest.raises(IntegrityError), engine.begin() as connection:
+            connection.execute(change)
+
+
+def test_campaign_is_422_when_any_word_of_it_holds_a_card_number(idle_http: httpx.Client) -> None:
+    answer = register(idle_http, creator="Ana 4111 1111 1111 1111")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/creator")
+    assert "1111" not in told(answer)
 
 
 def test_errors_are_problems_when_no_route_or_method_fits(idle_http: httpx.Client) -> None:
@@ -161,4 +226,14 @@ def test_errors_are_problems_when_no_route_or_method_fits(idle_http: httpx.Clien
 def test_openapi_names_every_operation_when_read(idle_http: httpx.Client) -> None:
     paths = idle_http.get("/openapi.json").json()["paths"]
     names = {operation["operationId"] for path in paths.values() for operation in path.values()}
-    assert names == {"receiveWebhook", "createPayment", "registerCampaign", "livez", "readyz"}
+    assert names == {
+        "receiveWebhook",
+        "createPayment",
+        "readPayment",
+        "paymentQrSvg",
+        "paymentQrPng",
+        "registerCampaign",
+        "metrics",
+        "livez",
+        "readyz",
+    }

@@ -1,4 +1,4 @@
-import hashlib
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,34 +8,21 @@ import httpx
 import pytest
 from sqlalchemy import Engine, select, update
 
+from indexer.db.base import metadata
 from offchain.gateways.brcode import is_br_code
 from offchain.http.bodies import BODY_BYTES_MAX
-from offchain.http.idempotency import fingerprint_key, hash_request
-from offchain.http.payments import SCOPE, PaymentBody
 from offchain.tables import backers, idempotency_keys, payment_attempts, pledges
+from tests.support.checkout import CARD, CPF, pay, slug_of, told
 from tests.support.crowdsplit import FakeCrowdSplit
-from tests.support.offchain import NOW, OPERATOR_TOKEN, add_campaign, attempt, count, make_live
+from tests.support.offchain import (
+    NOW,
+    add_campaign,
+    attempt,
+    count,
+    make_live,
+)
 
-CARD = {"token": "tok_good", "holder_name": "ANA", "last_four": "4242", "expiration": "12/2030"}
 PAN = "4111 1111 1111 1111"
-
-
-def pay(http: httpx.Client, *, key: str | None = None, **fields: Any) -> httpx.Response:
-    body = {
-        "campaign": "open-campaign",
-        "method": "pix",
-        "amount_minor": 5000,
-        "currency": "BRL",
-        "backer_reference": "backer-7",
-        **fields,
-    }
-    headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-    return http.post("/v1/payments", json=body, headers=headers)
-
-
-def slug_of(answer: httpx.Response) -> str:
-    assert answer.headers["content-type"] == "application/problem+json"
-    return str(answer.json()["type"]).removeprefix("urn:problem-type:lastro:")
 
 
 @pytest.fixture
@@ -52,6 +39,11 @@ def test_payment_gives_a_pix_code_and_waits_for_money(http: httpx.Client, engine
     assert document["status"] == "awaiting_confirmation"
     assert (document["amount_minor"], document["currency"]) == (5000, "brl")
     assert is_br_code(document["pix"]["code"])
+    here = f"http://127.0.0.1:9/v1/payments/{document['payment_id']}/qr"
+    assert document["pix"]["qr_svg_url"] == f"{here}.svg"
+    assert document["pix"]["qr_png_url"] == f"{here}.png"
+    assert (document["gateway"], document["method"]) == ("crowdsplit", "pix")
+    assert (document["client_secret"], document["authorization_url"]) == (None, None)
     row = attempt(engine, uuid.UUID(document["payment_id"]))
     assert (row.fiat_status, str(row.pledge_id)) == ("awaiting", document["pledge_id"])
     assert row.provider_payment_id is not None
@@ -79,57 +71,6 @@ def test_payment_is_made_once_when_the_same_request_arrives_many_times_at_once(
         assert count(connection, pledges) == 1
 
 
-@pytest.mark.parametrize("mode", ["reset_before", "reset_after"])
-def test_payment_is_found_again_when_every_reply_of_the_gateway_was_lost(
-    http: httpx.Client, engine: Engine, crowdsplit: FakeCrowdSplit, mode: str
-) -> None:
-    crowdsplit.fault("/payments", mode, method="POST", times=3)
-    lost = pay(http, key="k")
-    assert (lost.status_code, slug_of(lost)) == (503, "gateway-unavailable")
-    attempt_id = lost.json()["payment_id"]
-    assert attempt(engine, uuid.UUID(attempt_id)).fiat_status == "created"
-    found = pay(http, key="k")
-    assert (found.status_code, found.json()["payment_id"]) == (201, attempt_id)
-    assert str(crowdsplit.totals()).count(attempt_id) == 1
-
-
-def test_payment_is_taken_up_when_the_process_died_between_commit_and_call(
-    http: httpx.Client, engine: Engine, crowdsplit: FakeCrowdSplit
-) -> None:
-    first = pay(http, key="k").json()
-    with engine.begin() as connection:  # as if its last transaction had never been
-        connection.execute(
-            update(idempotency_keys).values(
-                response_status=None, response_body=None, locked_until=NOW
-            )
-        )
-        connection.execute(
-            update(payment_attempts).values(fiat_status="created", provider_payment_id=None)
-        )
-    assert pay(http, key="k").json() == first
-    assert str(crowdsplit.totals()).count(first["payment_id"]) == 1
-
-
-def test_payment_is_409_when_the_same_request_is_being_worked_on(
-    http: httpx.Client, engine: Engine
-) -> None:
-    pay(http, key="k")
-    with engine.begin() as connection:
-        connection.execute(update(idempotency_keys).values(response_status=None))
-    answer = pay(http, key="k")
-    assert (answer.status_code, slug_of(answer)) == (409, "request-in-flight")
-
-
-@pytest.mark.parametrize("status", [401, 403, 409])
-def test_payment_is_not_refused_for_good_when_the_gateway_may_take_it_later(
-    http: httpx.Client, engine: Engine, crowdsplit: FakeCrowdSplit, status: int
-) -> None:
-    crowdsplit.fault("/payments", "status", method="POST", status=status, times=1 + (status == 401))
-    first, again = pay(http, key="k"), pay(http, key="k")
-    assert (first.status_code, again.status_code) == (503, 201)
-    assert attempt(engine, uuid.UUID(again.json()["payment_id"])).fiat_status == "awaiting"
-
-
 @pytest.mark.parametrize("path", ["/v1/payments", "/v1/campaigns"])
 @pytest.mark.parametrize("is_declared", [True, False])
 def test_body_is_413_when_it_is_over_the_limit(
@@ -142,37 +83,28 @@ def test_body_is_413_when_it_is_over_the_limit(
     assert (answer.status_code, slug_of(answer)) == (413, "body-too-large")
 
 
-def test_request_fingerprint_cannot_be_guessed_without_the_key(
-    http: httpx.Client, engine: Engine
-) -> None:
-    fields = {"key": "k", "backer_reference": "guessable"}
-    pay(http, **fields)
-    canonical = PaymentBody.model_validate(
-        {
-            "campaign": "open-campaign",
-            "method": "pix",
-            "amount_minor": 5000,
-            "currency": "BRL",
-            "backer_reference": "guessable",
-        }
-    ).model_dump_json()
-    with engine.connect() as connection:
-        kept = connection.execute(select(idempotency_keys.c.request_hash)).scalar_one()
-    assert kept != hashlib.sha256(f"{SCOPE}\n{canonical}".encode()).digest()
-    assert kept != hash_request(fingerprint_key("another token"), SCOPE, canonical)
-    assert kept == hash_request(fingerprint_key(OPERATOR_TOKEN), SCOPE, canonical)
-
-
-def test_pledge_is_409_when_it_is_paid_and_can_be_paid_again_once_given_back(
+def test_pledge_is_409_while_a_payment_holds_it_and_can_be_paid_again_once_that_is_gone(
     http: httpx.Client, engine: Engine
 ) -> None:
     first = pay(http).json()
-    for claim, status in (("none", 409), ("disputed", 409), ("refunded", 201)):
+    paid = {
+        "fiat_status": "captured",
+        "booked_to": "campaign",
+        "received_minor": 5000,
+        "received_currency": "brl",
+    }
+    for claim, status in (
+        ("none", 409),
+        ("disputed", 409),
+        ("refund_pending", 409),
+        ("partially_refunded", 409),
+        ("refunded", 201),
+    ):
         with engine.begin() as connection:
             connection.execute(
                 update(payment_attempts)
                 .where(payment_attempts.c.id == uuid.UUID(first["payment_id"]))
-                .values(fiat_status="captured", claim_status=claim)
+                .values(**paid, claim_status=claim)
             )
         answer = pay(http, pledge_id=first["pledge_id"])
         assert answer.status_code == status
@@ -195,6 +127,9 @@ def test_payment_keeps_the_refusal_when_the_gateway_says_no(
     refused, again = pay(http, key="k"), pay(http, key="k")
     assert (refused.status_code, slug_of(refused)) == (422, "payment-refused")
     assert (again.status_code, again.json()) == (422, refused.json())
+    assert "send its pledge_id" in refused.json()["detail"]
+    anew = pay(http, pledge_id=refused.json()["pledge_id"])
+    assert (anew.status_code, anew.json()["pledge_id"]) == (201, refused.json()["pledge_id"])
     row = attempt(engine, uuid.UUID(refused.json()["payment_id"]))
     assert row.fiat_status == "failed"
 
@@ -213,8 +148,36 @@ def test_payment_keeps_the_refusal_when_the_gateway_says_no(
         ({"reward": "a\nb"}, "#/reward"),
         ({"method": "card", "card": {**CARD, "token": PAN}}, "#/card/token"),
         ({"method": "card", "card": {**CARD, "number": PAN}}, "#/card/number"),
-        ({"method": "card"}, "#"),
         ({"card": CARD}, "#"),
+        ({"method": "card", "card": CARD, "expires_in_s": 60}, "#"),
+        ({"gateway": "paypal"}, "#/gateway"),
+        ({"reward": "card 4111111111111111, thanks"}, "#/reward"),
+        ({"metadata": {"order": PAN}}, "#/metadata/order"),
+        ({"metadata": {PAN: "order"}}, "#/metadata"),
+        ({"metadata": {"Ana Silva": PAN}}, "#/metadata"),
+        ({"metadata": {"card": 4111111111111111}}, "#/metadata/card"),
+        ({"surprise": [{"deep": [PAN]}]}, "#/surprise/0/deep/0"),
+        ({PAN: 1}, "#"),
+        ({"return_url": f"https://shop.example/?c={PAN.replace(' ', '')}"}, "#/return_url"),
+        ({"metadata": {"to": "ana@example.org"}}, "#/metadata"),
+        ({"metadata": {"ana@example.org": "to"}}, "#/metadata"),
+        ({"metadata": {"cpf": CPF}}, "#/metadata"),
+        ({"metadata": {"lastro_attempt_id": "x"}}, "#/metadata"),
+        ({"metadata": {"a b": "x"}}, "#/metadata"),
+        ({"metadata": {"a" * 41: "x"}}, "#/metadata"),
+        ({"metadata": {"a": "x" * 501}}, "#/metadata"),
+        ({"metadata": {"a": ""}}, "#/metadata"),
+        ({"metadata": {"a": 1}}, "#/metadata"),
+        ({"metadata": {"a": "b\nc"}}, "#/metadata"),
+        ({"metadata": {f"k{n}": "x" for n in range(21)}}, "#/metadata"),
+        ({"metadata": ["a"]}, "#/metadata"),
+        ({"ana@example.org": "x"}, "#"),
+        ({"payer_document": "529.982.247-26"}, "#/payer_document"),
+        ({"payer_document": "111.111.111-11"}, "#/payer_document"),
+        ({"payer_document": "12ABC34501DE36"}, "#/payer_document"),
+        ({"payer_document": PAN}, "#/payer_document"),
+        ({"return_url": "javascript:alert(1)"}, "#/return_url"),
+        ({"return_url": "https://ana:pw@shop.example/"}, "#/return_url"),
     ],
 )
 def test_payment_is_422_and_repeats_nothing_when(
@@ -223,7 +186,75 @@ def test_payment_is_422_and_repeats_nothing_when(
     answer = pay(idle_http, **fields)
     assert (answer.status_code, slug_of(answer)) == (422, "invalid-request")
     assert [fault["pointer"] for fault in answer.json()["errors"]] == [place]
-    assert "1111" not in str(answer.json()["errors"])
+    for word in ("1111", "example", "529", "Silva", "DE36"):
+        assert word not in told(answer)
+
+
+def test_payment_is_422_when_the_key_itself_is_a_card_number(idle_http: httpx.Client) -> None:
+    answer = pay(idle_http, key="4111111111111111")
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "Idempotency-Key")
+    assert "1111" not in told(answer)
+
+
+def test_payment_is_413_when_its_body_is_more_than_any_payment_needs(
+    idle_http: httpx.Client,
+) -> None:
+    answer = pay(idle_http, reward="x" * 200_000)
+    assert (answer.status_code, slug_of(answer)) == (413, "body-too-large")
+
+
+@pytest.mark.parametrize("document", [CPF, "12.abc.345/01de-35", "39.666.972/0001-55"])
+def test_payment_passes_the_payers_document_on_and_keeps_it_nowhere(
+    http: httpx.Client, engine: Engine, crowdsplit: FakeCrowdSplit, document: str
+) -> None:
+    """The last one passes for a card of fourteen digits, and is a company all the same."""
+    answer = pay(http, payer_document=document)
+    assert answer.status_code == 201, answer.text
+    bare = document.translate(str.maketrans("", "", "./-")).upper()
+    listed = crowdsplit.adapter()._api.rows("/customers", "customer_list", {})
+    assert next(iter(listed))["document_number"] == bare
+    with engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            if table.schema == "offchain":
+                rows = connection.execute(select(table)).all()
+                assert bare not in str(rows)
+                assert document not in str(rows)
+
+
+def test_metadata_travels_to_the_gateway_and_back(
+    http: httpx.Client, engine: Engine, crowdsplit: FakeCrowdSplit
+) -> None:
+    words = {"order": "A-17", "tier": "Árvore 🌳"}
+    made = pay(http, metadata=words).json()
+    assert made["metadata"] == words
+    rows = crowdsplit.totals()["payments"]
+    sent = next(r["metadata"] for r in rows if made["payment_id"] in json.dumps(r["metadata"]))
+    assert sent == {**words, "lastro_attempt_id": made["payment_id"]}
+    provider_id = attempt(engine, uuid.UUID(made["payment_id"])).provider_payment_id
+    assert provider_id is not None
+    seen = crowdsplit.adapter().read_payment(provider_id)
+    assert seen is not None
+    assert seen.metadata == words
+    assert http.get(f"/v1/payments/{made['payment_id']}").json()["metadata"] == words
+
+
+def test_pledge_keeps_its_words_when_it_is_paid_again(http: httpx.Client) -> None:
+    words = {"order": "A-17"}
+    first = pay(http, metadata=words).json()
+    again = pay(http, pledge_id=first["pledge_id"])
+    same = pay(http, pledge_id=first["pledge_id"], metadata=words)
+    assert (again.json()["metadata"], same.json()["metadata"]) == (words, words)
+    other = pay(http, pledge_id=first["pledge_id"], metadata={"order": "B-1"})
+    assert (other.status_code, slug_of(other)) == (422, "pledge-does-not-fit")
+
+
+def test_payment_is_the_same_request_when_only_the_order_of_its_words_differs(
+    http: httpx.Client,
+) -> None:
+    first = pay(http, key="k", metadata={"a": "1", "b": "2"})
+    again = pay(http, key="k", metadata={"b": "2", "a": "1"})
+    assert again.json() == first.json()
+    assert slug_of(pay(http, key="k", metadata={"a": "1", "b": "3"})) == "idempotency-key-reused"
 
 
 def test_payment_is_422_when_the_key_is_missing_and_400_when_it_is_not_json(
@@ -244,6 +275,9 @@ def test_payment_is_refused_and_leaves_nothing_when_it_cannot_be_taken(
     add_campaign(engine, slug="over", deadline_at=NOW - timedelta(hours=1))
     add_campaign(engine, slug="onchain", onchain=True)
     table: list[tuple[dict[str, Any], int, str]] = [
+        ({"method": "ussd"}, 422, "method-not-taken"),
+        ({"method": "card", "gateway": "stripe"}, 422, "method-not-taken"),
+        ({"method": "card"}, 422, "invalid-request"),
         ({"campaign": "no-such"}, 404, "campaign-unknown"),
         ({"campaign": "over"}, 409, "campaign-closed"),
         ({"campaign": "onchain"}, 409, "campaign-not-live"),

@@ -1,6 +1,7 @@
 """Ticks and bells in a real queue: one slow sweep and many bells keep nobody from its turn."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -12,17 +13,17 @@ from rq.worker import DequeueStrategy
 from sqlalchemy import select
 
 from offchain.jobs import entry
-from offchain.jobs import runtime as jobs_runtime
 from offchain.jobs.bell import BELLS, Bell, open_redis, tick_queue
 from offchain.jobs.cron import intervals, make_scheduler
 from offchain.jobs.runtime import Budget, Runtime
-from offchain.jobs.sweeps import SWEEPS
+from offchain.jobs.sweeps.registry import SWEEPS
 from offchain.jobs.worker import make_worker
 from offchain.services import Services
 from offchain.settings import CronSettings
 from offchain.tables import job_runs
 from stack.valkey import EmbeddedValkey
-from tests.offchain.inbox.test_working import receive
+from tests.support.crowdsplit import FakeCrowdSplit
+from tests.support.jobs import known, opened, receive, state_of, status
 from tests.support.offchain import environment
 
 DATABASE = 7
@@ -35,14 +36,6 @@ def client(valkey: EmbeddedValkey) -> Iterator[redis.Redis]:
         opened.flushdb()
         yield opened
         opened.flushdb()
-
-
-@pytest.fixture
-def runtime(services: Services) -> Iterator[Runtime]:
-    made = Runtime(services, poll_gap=timedelta(seconds=1), seconds_max=30)
-    jobs_runtime.install(made)
-    yield made
-    jobs_runtime.install(None)
 
 
 @pytest.fixture
@@ -112,3 +105,53 @@ def test_every_sweep_runs_when_the_inbox_sweep_is_slow_and_bells_pour_in(
         ran = connection.execute(select(job_runs.c.name, job_runs.c.error)).all()
     assert {name for name, error in ran if error is None} == set(SWEEPS)
     assert Queue(BELLS, connection=client).count > 30
+
+
+def test_what_waited_is_done_by_the_next_ticks_when_redis_was_flushed(
+    client: redis.Redis,
+    scheduler: CronScheduler,
+    runtime: Runtime,
+    services: Services,
+    crowdsplit: FakeCrowdSplit,
+) -> None:
+    """Survives: bells and ticks that are lost before any worker heard them."""
+    heard, unheard = opened(services), opened(services)
+    payments = [known(services, one) for one in (heard, unheard)]
+    for payment in payments:
+        crowdsplit.pay(payment)
+    inbox_id = receive(runtime.services.engine, id=payments[0])
+    Bell(client).ring(inbox_id)
+    pass_time(scheduler)
+    client.flushdb()
+    work(client, jobs=100)
+    assert [status(services, one) for one in (heard, unheard)] == ["awaiting", "awaiting"]
+    pass_time(scheduler)
+    work(client, jobs=100)
+    assert state_of(services.engine, inbox_id) == ("done", None)
+    assert [status(services, one) for one in (heard, unheard)] == ["captured", "captured"]
+
+
+def test_a_sweep_ends_its_work_when_redis_is_flushed_under_it(
+    client: redis.Redis,
+    scheduler: CronScheduler,
+    runtime: Runtime,
+    services: Services,
+    crowdsplit: FakeCrowdSplit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attempt_id = opened(services)
+    crowdsplit.pay(known(services, attempt_id))
+
+    def flushed(of: Runtime, budget: Budget) -> int:
+        client.flushdb()
+        return SWEEPS["payment_poll"](of, budget)
+
+    monkeypatch.setattr(entry, "SWEEPS", {**SWEEPS, "payment_poll": flushed})
+    pass_time(scheduler)
+    # RQ's worker may end over it; the process starts a new one.
+    with suppress(redis.RedisError, ValueError):
+        work(client, jobs=100)
+    assert status(services, attempt_id) == "captured"
+    with runtime.services.engine.connect() as connection:
+        query = select(job_runs.c.done, job_runs.c.error).where(job_runs.c.name == "payment_poll")
+        assert [tuple(row) for row in connection.execute(query)] == [(1, None)]

@@ -9,10 +9,12 @@ from sqlalchemy import Engine, select
 from indexer.chain.types import Address
 from offchain.ledger.accounts import owed_to_campaign
 from offchain.ledger.balances import balance
+from offchain.ledger.checking import check_ledger
 from offchain.payments.feedback import attempts_on_the_way, feed_back
 from offchain.payments.observing import apply
 from offchain.payments.reversing import take_back
 from offchain.tables import attempt_events, pledges
+from tests.support.claims import books, dispute_seen, paid, refund_seen
 from tests.support.offchain import (
     add_attempt,
     add_campaign,
@@ -122,6 +124,23 @@ def test_posted_capture_is_reversed_and_posted_again_when_a_finalized_block_chan
     assert [reverse(engine), owed(engine, attempt_id)] == [0, (5000, 0)]
 
 
+def test_payment_that_was_given_back_keeps_its_books_when_its_finalized_block_changed(
+    engine: Engine, login_engine: Engine
+) -> None:
+    one = paid(engine, login_engine).batched().final()
+    one.see(refunds=(refund_seen(),))
+    assert books(engine) == {}
+    forget_onchain(login_engine)
+    set_request_state(login_engine, one.id, "batched")
+    assert [reverse(engine), reverse(engine)] == [1, 0]
+    assert (one.statuses(), books(engine)) == (("captured", "submitted", "refunded"), {})
+    one.final()
+    assert reverse(engine) == 0, "that it was taken back was brought before"
+    assert (one.statuses(), books(engine)) == (("captured", "final", "refunded"), {})
+    with engine.connect() as connection:
+        assert all(finding.ok for finding in check_ledger(connection))
+
+
 @pytest.mark.parametrize(
     ("fact", "status"),
     [
@@ -167,7 +186,9 @@ def test_feedback_keeps_the_reason_of_a_claim_that_came_after_it_read_its_page(
     assert stale.review_reason == "settlement blocked: no funds"
     set_request_state(login_engine, attempt_id, "ready", reason=None)
     with engine.begin() as connection:
-        apply(connection, attempt_id, seen(attempt_id, claim="disputed"), context=context())
+        apply(
+            connection, attempt_id, seen(attempt_id, disputes=(dispute_seen(),)), context=context()
+        )
     with engine.begin() as connection:
         feed_back(connection, [stale])
     row = attempt(engine, attempt_id)

@@ -8,12 +8,14 @@ from sqlalchemy import Engine, select
 
 from indexer.errors import InvariantError
 from offchain.gateways.types import Observation
-from offchain.ledger.accounts import REFUNDS_PAYABLE, SUSPENSE, gateway_receivable, owed_to_campaign
+from offchain.ledger.accounts import SUSPENSE, gateway_receivable, owed_to_campaign
 from offchain.ledger.balances import Balance, balance, trial_balance
+from offchain.ledger.tables import ledger_transfers
 from offchain.money import Currency, MinorUnits, Money
-from offchain.payments.observing import DUPLICATE_REASON, apply
-from offchain.tables import attempt_events, ledger_transfers
+from offchain.payments.observing import apply
+from offchain.tables import attempt_events
 from settlement.queries import request_statuses
+from tests.support.claims import books, refund_seen
 from tests.support.offchain import (
     add_attempt,
     add_campaign,
@@ -158,23 +160,14 @@ def test_apply_holds_the_money_when_it_comes_after_expiry(engine: Engine) -> Non
     assert held(engine, SUSPENSE.name).posted == 5000
 
 
-def test_apply_books_a_refund_when_a_pledge_is_paid_twice_at_once(
-    engine: Engine, login_engine: Engine
-) -> None:
-    campaign_id = add_campaign(engine, onchain=True)
-    make_live(login_engine, campaign_id)
-    pledge_id = add_pledge(engine, campaign_id)
-    pair = [add_attempt(engine, pledge_id) for _ in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda attempt_id: observe(engine, seen(attempt_id)), pair))
-    rows = sorted((attempt(engine, one) for one in pair), key=lambda row: row.claim_status)
-    assert [(row.fiat_status, row.claim_status, row.chain_status) for row in rows] == [
-        ("captured", "none", "queued"),
-        ("captured", "refund_pending", "none"),
-    ]
-    assert rows[1].review_reason == DUPLICATE_REASON
-    assert held(engine, REFUNDS_PAYABLE.name).posted == 5000
-    assert request_states(engine) == {rows[0].id: "ready"}
+def test_apply_keeps_what_the_backer_completes_a_payment_with(engine: Engine) -> None:
+    attempt_id = add_attempt(engine, add_pledge(engine, add_campaign(engine)))
+    told = {"client_secret": "pi_secret", "authorization_url": "https://pay.example/x"}
+    observe(engine, seen(attempt_id, effect="awaiting", **told))
+    observe(engine, seen(attempt_id, effect="awaiting"))
+    row = attempt(engine, attempt_id)
+    assert (row.client_secret, row.authorization_url) == tuple(told.values())
+    assert "pi_secret" not in repr(row)
 
 
 def test_apply_keeps_the_capture_when_older_news_arrive_after_it(engine: Engine) -> None:
@@ -191,10 +184,10 @@ def test_apply_does_not_settle_when_the_payment_was_refunded_before_it_was_seen(
     campaign_id = add_campaign(engine, onchain=True)
     make_live(login_engine, campaign_id)
     attempt_id = add_attempt(engine, add_pledge(engine, campaign_id))
-    observe(engine, seen(attempt_id, claim="refunded"))
+    observe(engine, seen(attempt_id, refunds=(refund_seen(),)))
     row = attempt(engine, attempt_id)
     assert (row.fiat_status, row.claim_status, row.chain_status) == ("captured", "refunded", "none")
-    assert held(engine, SUSPENSE.name).posted == 5000
+    assert books(engine) == {}
     assert request_states(engine) == {}
 
 

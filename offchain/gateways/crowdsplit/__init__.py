@@ -1,0 +1,1 @@
+"""CrowdSplit: PIX and cards through PagarMe, with Konduto's fraud screening."""

@@ -1,0 +1,1 @@
+"""Stripe: cards by PaymentIntent, receivers by Connect."""
