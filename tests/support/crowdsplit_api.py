@@ -3,19 +3,17 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import httpx
-from typing_extensions import override
 
 from offchain.gateways.crowdsplit.webhooks import verify
 from stack.fakes.crowdsplit.books import Books
 from stack.fakes.crowdsplit.gateway import create_fake
+from tests.support import webhook_endpoint
 from tests.support.asgi import serving
+from tests.support.webhook_endpoint import WebhookEndpoint
 
 API = "/api/v1"
 MERCHANT = {"client_id": "id", "client_secret": "secret", "grant_type": "client_credentials"}
@@ -23,13 +21,8 @@ CPF = "52998224725"
 GOOD_CARD = "tok_good"
 
 
-@dataclass(slots=True)
-class Listener:
-    """A webhook endpoint that answers what it is told to."""
-
-    status: int = 200
-    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    url: str = ""
+class Listener(WebhookEndpoint):
+    """An endpoint that reads what CrowdSplit sends."""
 
     def refusals(self, secret: str) -> list[str | None]:
         now = datetime.now(UTC)
@@ -42,30 +35,9 @@ class Listener:
 @contextmanager
 def listening() -> Iterator[Listener]:
     """An endpoint that listens until the block ends."""
-    outer = Listener()
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            outer.received.append((dict(self.headers), body))
-            self.send_response(outer.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        @override
-        def log_message(self, *_arguments: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    outer.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield outer
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    listener = Listener()
+    with webhook_endpoint.listening(listener):
+        yield listener
 
 
 class FakeApi:

@@ -22,9 +22,9 @@ class WebhookEndpoint:
 
 
 @contextmanager
-def listening() -> Iterator[WebhookEndpoint]:
-    """An endpoint that listens until the block ends."""
-    endpoint = WebhookEndpoint()
+def listening(given: WebhookEndpoint | None = None) -> Iterator[WebhookEndpoint]:
+    """An endpoint, a new one or the given, that listens until the block ends."""
+    endpoint = given or WebhookEndpoint()
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
