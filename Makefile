@@ -33,4 +33,4 @@ lock:
 	    --no-annotate requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean:
-	@rm -rf .venv .venv-contracts .lastro contracts/node_modules
+	@rm -rf .venv .venv-contracts .lastro contracts/node_modules benchmarks/node_modules tests/e2e/browser/node_modules

