@@ -11,6 +11,8 @@ from typing_extensions import override
 
 from api.dependencies import Reader, open_read_engine
 from api.errors import ProblemDocument
+from api.pages import routes as pages
+from api.pages.site import open_site
 from api.pagination import CursorCodec
 from api.routes import campaigns, contributions, status, transactions, treasuries
 from api.schemas.examples import EXAMPLES
@@ -78,8 +80,9 @@ def create_app(settings: ApiSettings, *, expected_revision: str | None = None) -
         lifespan=lifespan,
     )
     app.state.reader = reader
+    app.state.site = open_site(settings)
     install_problems(app)
-    for module in (campaigns, contributions, treasuries, transactions, status):
+    for module in (campaigns, contributions, treasuries, transactions, status, pages):
         app.include_router(module.router)
     return app
 

@@ -6,6 +6,7 @@ because the same facts may be written differently by another version (RFC 9110 ย
 """
 
 import hashlib
+from collections.abc import Mapping
 
 from fastapi import Request, Response
 from pydantic import BaseModel
@@ -18,12 +19,26 @@ CACHE_CONTROL = "public, no-cache"
 def render(request: Request, answer: BaseModel) -> Response:
     """Send an answer, or 304 when the client holds it already."""
     body = answer.model_dump_json().encode()
+    return answer_unless_held(request, body, media_type="application/json")
+
+
+def answer_unless_held(
+    request: Request, body: bytes, *, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Send a body, or 304 when the client holds it already.
+
+    Args:
+        request: What was asked.
+        body: The whole answer.
+        media_type: Of the body.
+        headers: Sent besides, also with 304: it updates what the client holds (RFC 9111 ยง4.3.4).
+    """
     digest = hashlib.sha256(str(request.url.query).encode() + b"\n" + body).hexdigest()
     etag = f'W/"{digest[:ETAG_HEX_DIGITS]}"'
-    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    sent = {**(headers or {}), "ETag": etag, "Cache-Control": CACHE_CONTROL}
     if _holds(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+        return Response(status_code=304, headers=sent)
+    return Response(body, media_type=media_type, headers=sent)
 
 
 def _holds(if_none_match: str | None, etag: str) -> bool:

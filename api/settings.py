@@ -1,16 +1,20 @@
-"""What the read API is configured by. It holds no signer and no RPC URL, so it can leak neither."""
+"""What the read API is configured by.
+
+It holds no signer, no RPC URL and no credentials of the store, so it can leak none of them.
+"""
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import AnyHttpUrl, Field, SecretStr
 
 from indexer.settings import ProcessSettings
+from offchain.media.settings import PublicMediaSettings
 
 CURSOR_SECRET_CHARACTERS_MIN = 16
 
 
-class ApiSettings(ProcessSettings):
-    """The read API."""
+class ApiSettings(PublicMediaSettings, ProcessSettings):
+    """The read API, and the pages."""
 
     host: str = Field(
         "127.0.0.1", description="Address the API listens on.", validation_alias="LASTRO_API_HOST"
@@ -40,4 +44,10 @@ class ApiSettings(ProcessSettings):
         description="Migration the database must be at for /readyz; unset asks only that there is"
         " one.",
         validation_alias="LASTRO_EXPECTED_REVISION",
+    )
+    public_url: AnyHttpUrl | None = Field(
+        None,
+        description="Where the outside reaches the write API, for uploads from a page; unset: at"
+        " the page's own origin.",
+        validation_alias="LASTRO_PUBLIC_URL",
     )

@@ -10,6 +10,7 @@ import indexer.projection_tables
 import indexer.tables
 import offchain.claim_tables
 import offchain.ledger.tables
+import offchain.media.tables
 import offchain.reconciliation.tables
 import offchain.tables
 import settlement.audit.tables
@@ -26,6 +27,7 @@ _OWNED = (
     offchain.tables,
     offchain.claim_tables,
     offchain.ledger.tables,
+    offchain.media.tables,
     offchain.reconciliation.tables,
 )
 

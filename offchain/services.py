@@ -15,6 +15,7 @@ from indexer.db.session import open_engine
 from indexer.errors import ConfigurationError
 from offchain.gateways.opening import open_gateways
 from offchain.gateways.types import Gateway
+from offchain.media.opening import Media
 from offchain.settings import GatewaySettings, LateMoney
 
 Clock = Callable[[], datetime]
@@ -53,11 +54,15 @@ class Services:
     chains: Chains
     clock: Clock = system_clock
     late_money: LateMoney = "review"
+    media: Media | None = None
+    """None: no bucket is set, and no files are taken."""
 
     def close(self) -> None:
         """Close every connection."""
         for gateway in self.gateways.values():
             gateway.close()
+        if self.media is not None:
+            self.media.close()
         self.engine.dispose()
 
 
@@ -80,6 +85,7 @@ def open_services(
     *,
     webhook_secrets: Mapping[str, Sequence[str]] | None = None,
     late_money: LateMoney = "review",
+    media: Media | None = None,
     pool_size: int = 5,
 ) -> Services:
     """Open the engine, the gateways and the deployment records of a process.
@@ -88,6 +94,7 @@ def open_services(
         settings: The process' settings.
         webhook_secrets: Every active secret by gateway; None where no webhooks are taken.
         late_money: What becomes of money that came too late.
+        media: The bucket of creators' files; None where none is set.
         pool_size: Postgres connections kept.
 
     Raises:
@@ -100,4 +107,5 @@ def open_services(
             settings.networks, settings.deployments_dir, keeps_wallets=settings.keeps_wallets
         ),
         late_money=late_money,
+        media=media,
     )

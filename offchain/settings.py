@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 from indexer.chain.networks import Network, network_by_name
 from indexer.settings import NetworkName, ProcessSettings, split_commas
 from offchain.gateway_settings import GatewayAccounts, WebhookSecretSettings
+from offchain.media.settings import MediaWorkSettings, UploadSettings
 
 LateMoney = Literal["review", "accept", "return"]
 """What becomes of money that came after its payment had expired or was canceled."""
@@ -68,8 +69,8 @@ class GatewaySettings(GatewayAccounts, QueueSettings):
         return tuple(network_by_name(name) for name in self.chains)
 
 
-class HttpSettings(WebhookSecretSettings, GatewaySettings):
-    """The write API: webhooks, checkout, campaign registry."""
+class HttpSettings(UploadSettings, WebhookSecretSettings, GatewaySettings):
+    """The write API: webhooks, checkout, campaign registry, uploads."""
 
     port: int = Field(
         ge=1, le=65535, description="Port of the write API.", validation_alias="LASTRO_HTTP_PORT"
@@ -107,7 +108,7 @@ class HttpSettings(WebhookSecretSettings, GatewaySettings):
         return timedelta(seconds=self.pix_lifetime_s)
 
 
-class WorkerSettings(GatewaySettings):
+class WorkerSettings(MediaWorkSettings, GatewaySettings):
     """The RQ worker that runs the sweeps."""
 
     poll_gap_s: float = Field(
@@ -144,7 +145,8 @@ class CronSettings(QueueSettings):
         5,
         ge=1,
         le=3600,
-        description="Seconds between sweeps of the inbox, refunds, hand-overs and chain feedback.",
+        description="Seconds between sweeps of the inbox, refunds, hand-overs, chain feedback and "
+        "files.",
         validation_alias="LASTRO_SWEEP_INTERVAL_S",
     )
     poll_interval_s: int = Field(

@@ -17,7 +17,15 @@ from rich.table import Table
 
 from indexer.errors import ConfigurationError, LastroError
 from indexer.telemetry import configure_logging
-from stack import audit_cli, indexer_cli, ledger_cli, operations, payments_cli, settlement_cli
+from stack import (
+    audit_cli,
+    indexer_cli,
+    ledger_cli,
+    media_cli,
+    operations,
+    payments_cli,
+    settlement_cli,
+)
 from stack.settings import StackSettings
 
 EXIT_FAILED = 1
@@ -41,6 +49,7 @@ app.add_typer(settlement_cli.app, name="settlement")
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(ledger_cli.app, name="ledger")
 app.add_typer(payments_cli.app, name="payments")
+app.add_typer(media_cli.app, name="media")
 app.add_typer(operations.proof, name="proof")
 
 Json = Annotated[bool, typer.Option("--json", help="Report as one JSON object on the last line.")]

@@ -23,6 +23,9 @@ class LocalSecrets:
     paystack_secret_key: str
     operator_token: str
     cursor_secret: str
+    s3_access_key_id: str
+    s3_secret_access_key: str
+    upload_secret: str
 
 
 def load_secrets(directory: Path) -> LocalSecrets:
@@ -46,6 +49,9 @@ def _made() -> dict[str, str]:
         "paystack_secret_key": f"sk_test_{secrets.token_hex(20)}",
         "operator_token": secrets.token_hex(24),
         "cursor_secret": secrets.token_hex(32),
+        "s3_access_key_id": f"AKIALASTRO{secrets.token_hex(5).upper()}",
+        "s3_secret_access_key": secrets.token_hex(20),
+        "upload_secret": secrets.token_hex(32),
     }
 
 

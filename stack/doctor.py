@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from indexer.errors import LastroError
 from stack.anvil import anvil_program
 from stack.gateways import gateway_places
+from stack.objects import object_store
 from stack.outside import Finding, examine_outside
 from stack.ports import Ports, is_free
 from stack.postgres import EmbeddedPostgres
@@ -89,6 +90,7 @@ def _ports(settings: StackSettings) -> Iterator[Finding]:
         "Valkey": (ports.valkey, settings.redis_url is None),
         "celo-local": (ports.celo, settings.celo_rpc_url is None),
         "polygon-local": (ports.polygon, settings.polygon_rpc_url is None),
+        "the local S3": (ports.s3, not object_store(settings, settings.data_dir).is_own),
     } | {
         f"the fake {place.title}": (place.port, place.own_url is None)
         for place in gateway_places(settings)

@@ -60,7 +60,7 @@ def running_stack(
         _prepare(directory, starts_empty=name == "demo")
         supervisor = Supervisor(directory, sink)
         try:
-            narrate("starting Postgres, Valkey, two chains and three gateways")
+            narrate("starting Postgres, Valkey, two chains, three gateways and S3")
             if topology.postgres is not None:
                 topology.postgres.initialize()
             supervisor.start_together(topology.servers())
@@ -162,6 +162,8 @@ def _require_ports(topology: Topology) -> None:
     for place in topology.gateways:
         if place.own_url is None:
             require_free(place.port, f"the fake {place.title}")
+    if not topology.objects.is_own:
+        require_free(topology.objects.port, "the local S3")
     if topology.postgres is not None:
         require_free(topology.postgres.port, "Postgres")
     if topology.valkey is not None:

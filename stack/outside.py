@@ -11,6 +11,7 @@ from indexer.chain.rpc import ChainReader, check_chain_id
 from indexer.db.session import open_engine, require_answer
 from indexer.errors import ConfigurationError, LastroError
 from stack.gateways import GatewayPlace, gateway_places
+from stack.objects import trouble_with_own
 from stack.settings import StackSettings
 from stack.topology import CELO, POLYGON
 
@@ -49,6 +50,9 @@ def examine_outside(settings: StackSettings) -> Iterator[Finding]:
     for place in gateway_places(settings):
         if place.own_url is not None:
             yield _gateway(place, place.own_url)
+    if settings.s3_endpoint_url is not None or settings.s3_bucket is not None:
+        trouble = trouble_with_own(settings)
+        yield Finding("LASTRO_S3_BUCKET", trouble is None, trouble or "answers")
 
 
 def require_outside(settings: StackSettings) -> None:

@@ -59,6 +59,11 @@ class Ports:
         """Fake Paystack gateway."""
         return self.base + 8
 
+    @property
+    def s3(self) -> int:
+        """Local S3, and its queue."""
+        return self.base + 9
+
 
 def free_port() -> int:
     """Ask the kernel for a port that is free now."""

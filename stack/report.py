@@ -16,11 +16,14 @@ def show_addresses(topology: Topology, console: Console) -> None:
     """List the URLs of a running stack."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("campaigns", f"{topology.api_url}/v1/campaigns")
+    table.add_row("pages", f"{topology.api_url}/campaigns/<slug>")
     table.add_row("status", f"{topology.api_url}/v1/status")
     table.add_row("API description", f"{topology.api_url}/openapi.json")
     table.add_row("webhooks, checkout", f"{topology.http_url}/v1/payments")
     for place in topology.gateways:
         table.add_row(place.title, place.url)
+    if not topology.objects.is_own:
+        table.add_row("S3, SQS", topology.objects.url)
     table.add_row("data, logs, keys", str(topology.directory))
     console.print(table)
 

@@ -64,6 +64,16 @@ class StackSettings(BaseSettings):
         description="Your Paystack instead of the fake one.",
         validation_alias="PAYSTACK_BASE_URL",
     )
+    s3_endpoint_url: AnyHttpUrl | None = Field(
+        None,
+        description="Your S3-compatible store instead of the local one.",
+        validation_alias="LASTRO_S3_ENDPOINT_URL",
+    )
+    s3_bucket: str | None = Field(
+        None,
+        description="Your bucket, at AWS or at LASTRO_S3_ENDPOINT_URL, instead of the local one.",
+        validation_alias="LASTRO_S3_BUCKET",
+    )
 
     @property
     def ports(self) -> Ports:

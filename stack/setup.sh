@@ -1,7 +1,8 @@
 #!/bin/sh
 # Install everything Lastro needs into this checkout: two Python environments and the npm packages of
-# contracts, benchmarks and browser tests, each locked with hashes. Does nothing when they are already as the locks say, so it works
-# offline from then on. Needs: Python 3.11 or 3.12 with venv. Writes only below this directory.
+# contracts, benchmarks and browser tests, each locked with hashes. Does nothing when they are already
+# as the locks say, so it works offline from then on. Needs: Python 3.11 or 3.12 with venv. Writes
+# only below this directory.
 set -eu
 cd "$(dirname "$0")/.."
 

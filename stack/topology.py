@@ -21,6 +21,7 @@ from stack.gateways import (
     gateway_environment,
     gateway_places,
 )
+from stack.objects import ObjectStore, object_store
 from stack.ports import LOOPBACK
 from stack.postgres import EmbeddedPostgres
 from stack.settings import CHECKOUT, StackSettings
@@ -119,6 +120,11 @@ class Topology:
         """Every gateway, fake or not."""
         return gateway_places(self.settings)
 
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """The store of creators' files."""
+        return object_store(self.settings, self.directory)
+
     @property
     def deployments(self) -> Path:
         """Where the local chains' deployment records lie."""
@@ -161,12 +167,13 @@ class Topology:
             "LASTRO_PUBLIC_URL": self.http_url,
             "LASTRO_OPERATOR_TOKEN": secrets.operator_token,
             **gateway_environment(self.gateways, secrets),
+            **self.objects.environment(secrets, pages_url=self.api_url),
             **self.tuning,
             **more,
         }
 
     def servers(self) -> list[Program]:
-        """The outside parts this stack embeds: database, queue, chains, gateways."""
+        """The outside parts this stack embeds: database, queue, chains, gateways, object store."""
         plain = self.environment()
         programs = []
         if self.postgres is not None:
@@ -205,6 +212,15 @@ class Topology:
             for place in self.gateways
             if place.own_url is None
         )
+        if not self.objects.is_own:
+            programs.append(
+                Program(
+                    "s3",
+                    self.objects.command(self.secrets, pages_url=self.api_url),
+                    plain,
+                    _is_ready(self.objects.url, HEALTH)(self.directory),
+                )
+            )
         return programs
 
     def services(self) -> list[Program]:

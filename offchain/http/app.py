@@ -9,13 +9,15 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import OperationalError
 
-from offchain.http import campaigns, health, metrics, payment_status, payments, webhooks
+from offchain.http import campaigns, health, media, metrics, payment_status, payments, webhooks
 from offchain.http.figures import count_unread
 from offchain.http.idempotency import lock_of
+from offchain.http.media_cors import MediaCors
 from offchain.http.problems import install_problems
-from offchain.http.state import HttpState
+from offchain.http.state import HttpState, Uploads
 from offchain.inbox.intake import Intake
 from offchain.jobs.bell import Bell, open_redis
+from offchain.media.opening import open_media
 from offchain.services import Services, open_services
 from offchain.settings import HttpSettings
 
@@ -43,7 +45,10 @@ def create_app(
         ConfigurationError: A setting or a deployment record is wrong.
     """
     opened = services or open_services(
-        settings, webhook_secrets=settings.webhook_secrets, pool_size=CONNECTIONS
+        settings,
+        webhook_secrets=settings.webhook_secrets,
+        media=open_media(settings),
+        pool_size=CONNECTIONS,
     )
     bell = bell or Bell(open_redis(settings.redis_url_text))
     state = HttpState(
@@ -54,6 +59,11 @@ def create_app(
         pix_lifetime=settings.pix_lifetime,
         public_url=str(settings.public_url).rstrip("/"),
         request_lock=lock_of(settings.gateway_timeout_s),
+        uploads=Uploads(
+            secret=settings.upload_secret,
+            pages_url=str(settings.pages_url or settings.public_url),
+            trusted_proxies=settings.trusted_proxies,
+        ),
     )
 
     @asynccontextmanager
@@ -66,7 +76,7 @@ def create_app(
 
     app = FastAPI(
         title="Lastro write API",
-        summary="Webhooks, checkout and the campaign registry.",
+        summary="Webhooks, checkout, the campaign registry and uploads.",
         version="1",
         lifespan=lifespan,
         docs_url=None,
@@ -76,7 +86,9 @@ def create_app(
     app.state.lastro = state
     app.add_middleware(webhooks.WebhookPath)
     install_problems(app)
-    for module in (webhooks, payments, payment_status, campaigns, health):
+    if settings.page_origins:  # outermost: a page must be able to read our problems too
+        app.add_middleware(MediaCors, origins=settings.page_origins)
+    for module in (webhooks, payments, payment_status, campaigns, media, health):
         app.include_router(module.router)
     app.include_router(metrics.make_router(opened))
     return app

@@ -5,17 +5,21 @@ Nothing is counted in a process: figures survive every restart, and each process
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final
+from datetime import datetime
+from typing import Final, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Interval, func, literal, select
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
 from offchain.claim_tables import recon_cursors, refunds
 from offchain.jobs.sweeps.handing_over import is_waiting
 from offchain.jobs.sweeps.registry import SWEEPS
+from offchain.media.rows import State
+from offchain.media.tables import files
+from offchain.media.verdicts import GRACE
 from offchain.payments.feedback import ON_THE_WAY
 from offchain.payments.lattice import FIAT_RANK, may_expire
 from offchain.reconciliation.tables import corrections, listed_payments
@@ -25,6 +29,7 @@ from offchain.tables import inbox, job_runs, payment_attempts, webhook_refusals
 
 PREFIX: Final = "lastro_offchain_"
 HELD: Final = ("late_paid", "mismatch")
+REMOVAL_TRIES_MANY: Final = 4
 OPEN: Final = tuple(status for status in FIAT_RANK if may_expire(status))
 
 _Labelled = Iterable[tuple[tuple[str, ...], float]]
@@ -58,6 +63,7 @@ class Figures(Collector):
         yield from _of_reconciliation(connection, self._services.gateways)
         yield from _of_disabled(connection, self._services.gateways)
         yield from _of_money(connection)
+        yield from _of_media(connection, self._services.clock())
         yield from _of_sweeps(connection)
 
 
@@ -188,6 +194,45 @@ def _of_money(connection: Connection) -> Iterator[Metric]:
 def _oldest_s(connection: Connection, where: ColumnElement[bool]) -> float:
     age_s = func.extract("epoch", func.now() - func.min(_attempts.captured_at))
     return float(connection.execute(select(func.coalesce(age_s, 0)).where(where)).scalar_one())
+
+
+def _of_media(connection: Connection, now: datetime) -> Iterator[Metric]:
+    counted = dict.fromkeys(get_args(State), 0.0)
+    by_state = select(files.c.state, func.count()).group_by(files.c.state)
+    counted |= {row[0]: row[1] for row in connection.execute(by_state)}
+    yield _gauge(
+        "media_files",
+        "Creators' files, by state",
+        ("state",),
+        (((state,), count) for state, count in counted.items()),
+    )
+    # One that never came waits from when it cannot come any more.
+    since = func.coalesce(files.c.uploaded_at, files.c.url_expires_at + literal(GRACE, Interval()))
+    oldest = select(func.min(since)).where(files.c.decided_at.is_(None))
+    moment = connection.execute(oldest).scalar_one()
+    yield _gauge(
+        "media_undecided_oldest_seconds",
+        "How long ago the oldest file came, or should have come, that is not decided",
+        (),
+        [((), 0 if moment is None else max((now - moment).total_seconds(), 0))],
+    )
+    ended = files.c.state.in_(("refused", "failed"))
+    by_reason = select(files.c.state, files.c.reason, func.count()).where(ended)
+    grouped = by_reason.group_by(files.c.state, files.c.reason)
+    yield _counter(
+        "media_unfit_files",
+        "Files that were refused or failed, by why",
+        ("state", "reason"),
+        (((row[0], row[1]), row[2]) for row in connection.execute(grouped)),
+    )
+    stuck = (files.c.removal == "due") & (files.c.tries >= REMOVAL_TRIES_MANY)
+    count = connection.execute(select(func.count()).select_from(files).where(stuck)).scalar_one()
+    yield _gauge(
+        "media_removals_stuck",
+        "Objects that must go and that the store has kept through several tries",
+        (),
+        [((), count)],
+    )
 
 
 def _of_sweeps(connection: Connection) -> Iterator[Metric]:

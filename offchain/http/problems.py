@@ -28,7 +28,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE_PREFIX = "urn:problem-type:lastro:"
 RETRY_AFTER_S = 2
 
-_MEMBER = re.compile(r"[a-z_]{1,40}")
+_MEMBER = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 """What every member of a request body is called; needs no escaping in a pointer."""
 
 _log = structlog.get_logger(__name__)

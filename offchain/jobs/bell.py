@@ -1,8 +1,10 @@
-"""The wake-up bell: tell a worker that a webhook waits. Redis may be away, or forget.
+"""The wake-up bell: tell a worker that a webhook or a file waits. Redis may be away, or forget.
 
 Bells and the ticks of each sweep have a queue of their own. Workers serve the queues in turn, so
 that neither a burst of bells nor one slow sweep keeps another from its turn.
 """
+
+from uuid import UUID
 
 import redis
 import structlog
@@ -12,11 +14,12 @@ from offchain.inbox.store import InboxId
 
 BELLS = "lastro-bells"
 RING = "offchain.jobs.entry.ring"
+RING_FILE = "offchain.jobs.entry.ring_file"
 RUN_SWEEP = "offchain.jobs.entry.run_sweep"
 CONNECT_TIMEOUT_S = 0.5
 JOB_TIMEOUT_S = 120
 BELL_LIFE_S = 300
-"""An unheard bell is dropped after this: the sweep has long found the webhook."""
+"""An unheard bell is dropped after this: the sweep has long found what it rang for."""
 FAILURE_LIFE_S = 300
 
 _log = structlog.get_logger(__name__)
@@ -33,24 +36,33 @@ def tick_queue(sweep: str) -> str:
 
 
 class Bell:
-    """Rings for stored webhooks."""
+    """Rings for stored webhooks and for uploaded files."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._queue = Queue(BELLS, connection=client)
 
     def ring(self, inbox_id: InboxId) -> None:
         """Ask for one event to be worked off soon; a lost bell costs only latency."""
+        self._ring(RING, int(inbox_id))
+
+    def ring_file(self, file_id: UUID) -> None:
+        """Ask for one file to be decided soon; a lost bell costs only latency."""
+        self._ring(RING_FILE, str(file_id))
+
+    def _ring(self, function: str, subject: int | str) -> None:
         try:
             self._queue.enqueue(
-                RING,
-                int(inbox_id),
+                function,
+                subject,
                 job_timeout=JOB_TIMEOUT_S,
                 ttl=BELL_LIFE_S,
                 result_ttl=0,
                 failure_ttl=FAILURE_LIFE_S,
             )
         except redis.RedisError as error:
-            _log.warning("bell_not_rung", inbox_id=inbox_id, error=type(error).__name__)
+            _log.warning(
+                "bell_not_rung", function=function, subject=subject, error=type(error).__name__
+            )
 
     def answers(self) -> bool:
         """Whether Redis can be reached."""

@@ -26,6 +26,8 @@ from offchain.jobs.sweeps.registry import SWEEPS
 from offchain.settings import CronSettings
 
 RESTART_PAUSE_S = 1.0
+FORGET_INTERVAL_S = 3600
+"""Who sent a file is kept for days: an hour more or less is nothing."""
 TICK_LIFE_S = 2 * JOB_TIMEOUT_S * len(SWEEPS)
 """A waiting tick outlives one turn of every other sweep, however long each takes."""
 
@@ -63,6 +65,9 @@ def intervals(settings: CronSettings) -> dict[str, int]:
         "read_listed": settings.poll_interval_s,
         "list_walk": settings.list_interval_s,
         "ledger_check": settings.ledger_check_interval_s,
+        "media_events": settings.sweep_interval_s,
+        "media_sweep": settings.sweep_interval_s,
+        "media_forget": FORGET_INTERVAL_S,
     }
 
 

@@ -1,4 +1,6 @@
-"""The two functions that RQ calls, by these names; both return quietly when nothing is due."""
+"""The functions that RQ calls, by these names; all return quietly when nothing is due."""
+
+from uuid import UUID
 
 import structlog
 
@@ -6,6 +8,7 @@ from offchain.inbox.store import InboxId
 from offchain.inbox.working import claim, work
 from offchain.jobs.runs import claim_run, finish_run
 from offchain.jobs.runtime import Budget, Runtime, current
+from offchain.jobs.sweeps.media import decide_one
 from offchain.jobs.sweeps.registry import SWEEPS
 
 _log = structlog.get_logger(__name__)
@@ -21,6 +24,15 @@ def ring(inbox_id: int) -> None:
             work(runtime.services, event)
     except Exception as error:  # noqa: BLE001 - the edge of every job; the sweep tries again
         _log.error("bell_failed", inbox_id=inbox_id, error=type(error).__name__)
+
+
+def ring_file(file_id: str) -> None:
+    """A bell: somebody says that a file was uploaded. Lost or repeated, it changes nothing."""
+    runtime = current()
+    try:
+        decide_one(runtime.services, UUID(file_id))
+    except Exception as error:  # noqa: BLE001 - the edge of every job; the sweep tries again
+        _log.error("bell_failed", file_id=file_id, error=type(error).__name__)
 
 
 def run_sweep(name: str, interval_s: int) -> None:

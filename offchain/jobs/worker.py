@@ -17,6 +17,7 @@ from typing_extensions import override
 from offchain.jobs.bell import BELLS, open_redis, tick_queue
 from offchain.jobs.runtime import Runtime, install
 from offchain.jobs.sweeps.registry import SWEEPS
+from offchain.media.opening import open_media
 from offchain.services import open_services
 from offchain.settings import WorkerSettings
 
@@ -42,7 +43,7 @@ def serve(settings: WorkerSettings) -> None:
     Raises:
         ConfigurationError: A setting or a deployment record is wrong.
     """
-    services = open_services(settings, late_money=settings.late_money)
+    services = open_services(settings, late_money=settings.late_money, media=open_media(settings))
     install(Runtime(services, settings.poll_gap, settings.job_seconds_max))
     client = open_redis(settings.redis_url_text)
     pause = Event()

@@ -18,6 +18,7 @@ from tests.support.indexed_site import (
     Site,
     mined,
 )
+from tests.support.s3 import S3Site, running_s3
 
 TEMPLATE = "lastro_template"
 """Migrated, and empty."""
@@ -28,6 +29,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """Shared by all tests but the one that mines."""
     with mined(tmp_path_factory.mktemp("chain")) as made:
         yield made
+
+
+@pytest.fixture(scope="package")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Site]:
+    """Shared: every test writes keys of its own, and leaves the clock alone."""
+    with running_s3(tmp_path_factory.mktemp("s3") / "objects") as site:
+        yield site
 
 
 @pytest.fixture(scope="package")

@@ -12,6 +12,7 @@ from offchain.jobs.sweeps.handing_over import handover_sweep
 from offchain.jobs.sweeps.inbox import inbox_sweep
 from offchain.jobs.sweeps.ledger import ledger_check
 from offchain.jobs.sweeps.listing import list_walk, read_listed
+from offchain.jobs.sweeps.media import media_events, media_forget, media_sweep
 from offchain.jobs.sweeps.polling import expire_pix, payment_poll
 from offchain.jobs.sweeps.refunds import refund_sweep
 
@@ -28,4 +29,7 @@ SWEEPS: Mapping[str, Sweep] = {
     "handover_sweep": handover_sweep,
     "chain_feedback": chain_feedback,
     "ledger_check": ledger_check,
+    "media_events": media_events,
+    "media_sweep": media_sweep,
+    "media_forget": media_forget,
 }

@@ -228,7 +228,11 @@ def test_openapi_names_every_operation_when_read(idle_http: httpx.Client) -> Non
     names = {operation["operationId"] for path in paths.values() for operation in path.values()}
     assert names == {
         "receiveWebhook",
+        "createMedia",
         "createPayment",
+        "createUploadLink",
+        "mediaUploaded",
+        "readMedia",
         "readPayment",
         "paymentQrSvg",
         "paymentQrPng",

@@ -15,6 +15,7 @@ from offchain.claim_tables import recon_cursors
 from offchain.http.app import create_app
 from offchain.http.figures import Figures
 from offchain.jobs.sweeps.registry import SWEEPS
+from offchain.media.tables import files
 from offchain.reconciliation.tables import corrections, listed_payments
 from offchain.services import Services
 from offchain.tables import inbox, job_runs, payment_attempts, webhook_refusals
@@ -216,6 +217,20 @@ def test_every_metric_of_an_alert_is_told(engine: Engine, http: httpx.Client) ->
     add(engine, webhook_refusals, gateway="crowdsplit", reason="forged", count=1)
     add(engine, corrections, gateway="crowdsplit", found_by="poll", count=1)
     add(engine, job_runs, name="ledger_check", slot=1, finished_at=ago(), done=0)
+    add(
+        engine,
+        files,
+        id=uuid.uuid4(),
+        campaign_id=add_campaign(engine, onchain=False),
+        purpose="gallery",
+        object_key="media/1.jpg",
+        declared_type="image/jpeg",
+        declared_bytes=1,
+        state="refused",
+        reason="type_differs",
+        url_expires_at=ago(),
+        decided_at=ago(),
+    )
     text = http.get("/metrics").text
     named = set(re.findall(rf"\b{NAME}\w+", ALERTS.read_text()))
     assert len(named) >= 10

@@ -1,0 +1,1 @@
+"""Pages for people. Each works without JavaScript, runs only our script, escapes all it shows."""

@@ -1,0 +1,102 @@
+"""What became of a picture: the values that the engine answers with, and its one exception."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from indexer.errors import PermanentError
+
+Engine = Literal["pillow", "pyvips"]
+"""What decodes, resizes and encodes; Pillow is the default, pyvips has to be installed."""
+SiblingFormat = Literal["webp", "avif"]
+"""A second form of the result, for browsers that take it."""
+FailureCode = Literal[
+    "too_many_pixels",
+    "too_many_frames",
+    "truncated",
+    "corrupt",
+    "not_the_declared_type",
+    "out_of_memory",
+    "timed_out",
+    "unsupported",
+]
+"""Stable: stored with the file's row and shown to its creator."""
+KeptReason = Literal["not_smaller", "animation_over_budget"]
+"""Why a sound picture stays as it was uploaded."""
+FAILURE_CODES: frozenset[str] = frozenset(get_args(FailureCode))
+KEPT_REASONS: frozenset[str] = frozenset(get_args(KeptReason))
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a header says of a sound picture.
+
+    Attributes:
+        width: Pixels across, as shown: after EXIF orientation.
+        height: Pixels down, as shown.
+        frames: 1 for a still picture.
+        has_metadata: Whether it carries EXIF, XMP, IPTC, comments or text; colour profiles aside.
+    """
+
+    width: int
+    height: int
+    frames: int
+    has_metadata: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """The result in a second format.
+
+    Attributes:
+        format: Which.
+        content_type: Its media type, ``image/webp`` or ``image/avif``.
+        path: Where it lies: the target's name with the format's suffix added.
+        bytes: Its size.
+    """
+
+    format: SiblingFormat
+    content_type: str
+    path: Path
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A smaller picture was written to the target, of the declared type and without metadata.
+
+    Attributes:
+        width: Pixels across, as shown; at most 1024.
+        height: Pixels down, as shown.
+        frames: As many as the source had.
+        bytes: Size of the target; less than the source's.
+        siblings: The other formats that were asked for, those that came out smaller than the
+            target; none of an animation.
+    """
+
+    width: int
+    height: int
+    frames: int
+    bytes: int
+    siblings: tuple[Sibling, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The picture is sound and stays as it was uploaded; the target was not written."""
+
+    reason: KeptReason
+
+
+class ImageFailure(PermanentError):  # noqa: N818 - names the finding, as the row does
+    """A file that cannot be shown: hostile, broken, or not what it was declared to be.
+
+    Attributes:
+        code: Stable, one of ``FailureCode``.
+        detail: For the operator's log; holds no byte of the file.
+    """
+
+    def __init__(self, code: FailureCode, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code: FailureCode = code
+        self.detail = detail
