@@ -88,7 +88,7 @@ disputes = Table(
     schema=SCHEMA,
 )
 
-# How far each list of a gateway was walked; advanced only after a whole walk.
+# How far each list of a gateway was walked; advanced only after a whole window of time.
 recon_cursors = Table(
     "recon_cursors",
     metadata,
@@ -96,6 +96,7 @@ recon_cursors = Table(
     Column("stream", Text, nullable=False),
     Column("cursor", Text),  # the gateway's own, where it has one
     Column("high_water", UTC_TIME),  # all that changed before it was looked at
+    Column("window_s", Integer),  # how much of the past the next window holds
     Column("updated_at", UTC_TIME, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("gateway", "stream"),
     schema=SCHEMA,

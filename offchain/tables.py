@@ -135,8 +135,11 @@ payment_attempts = Table(
     Column("next_read_at", UTC_TIME, server_default=func.now()),  # null: never by itself
     # Its campaign's settlement mode, which never changes; a trigger writes it when it is inserted.
     Column("settles_onchain", Boolean, nullable=False, server_default=text("false")),
+    # What settlement has it as, once it was handed over anew; null: under its own id.
+    Column("settlement_id", Uuid),
     Column("created_at", UTC_TIME, nullable=False, server_default=func.now()),
     UniqueConstraint("gateway", "provider_payment_id"),
+    UniqueConstraint("settlement_id"),
     # One payment holds its pledge, until its money is gone.
     Index(
         "uq_payment_attempts_holder",
@@ -158,7 +161,7 @@ payment_attempts = Table(
         "id",
         postgresql_where=text(
             "settles_onchain AND booked_to = 'campaign' AND fiat_status = 'captured'"
-            " AND claim_status = 'none' AND chain_status = 'none'"
+            " AND claim_status = 'none' AND chain_status IN ('failed','none')"
         ),
     ),
     Index("ix_payment_attempts_chain", "chain_status"),

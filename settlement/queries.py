@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from indexer.chain.types import Address, ChainId, PaymentId, TokenAmount, TxHash
-from settlement.record_tables import moves
+from settlement.record_tables import actions, moves
 from settlement.tables import (
     batch_items,
     batches,
@@ -131,6 +131,22 @@ def request_statuses(connection: Connection, root_ids: Sequence[UUID]) -> dict[U
         ).outerjoin(confirmed, confirmed.c.request_id == standing.c.request_id)
     )
     return {row.root_id: RequestStatus(*row) for row in rows}
+
+
+def undone_by(connection: Connection, root_id: UUID) -> str | None:
+    """Who asked for a payment to be undone on-chain, and why; None when nobody did.
+
+    Args:
+        connection: A connection that may read schema ``settlement``.
+        root_id: The name its caller gave it.
+    """
+    return connection.execute(
+        select(actions.c.requested_by).where(
+            actions.c.kind == "refund",
+            actions.c.request_id == root_id,
+            actions.c.state != "void",
+        )
+    ).scalar_one_or_none()
 
 
 def taken_back(connection: Connection, *, within: timedelta) -> dict[UUID, int]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -88,6 +89,18 @@ def opened(owner: str) -> Iterator[Engine]:
         ) from failure
     finally:
         engine.dispose()
+
+
+def name_at_settlement(payment: UUID) -> UUID:
+    """What settlement has a payment as, by its own id; any other name as it is.
+
+    Raises:
+        ConfigurationError: Postgres does not let us in, or its revision is another.
+    """
+    from offchain.payments.handover import name_at_settlement as named
+
+    with opened("api") as engine, engine.connect() as connection:
+        return named(connection, payment)
 
 
 def _require_postgres(engine: Engine) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from offchain.services import Chains
 
 EXIT_FAILED = 1
-HELD_MAX = 200
+HELD_SHOWN = 200
 SENT_SOON = "it is sent to the gateway by the next sweep"
 
 app = typer.Typer(no_args_is_help=True, help="Payments that wait for a person, and what is done.")
@@ -37,18 +37,24 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 @app.command("held")
-def held(*, as_json: Json = False) -> None:
+def held(
+    *,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=100_000, help="How many to show, oldest first.")
+    ] = HELD_SHOWN,
+    as_json: Json = False,
+) -> None:
     """What waits for a person: held money, disputes, failed refunds; exits with 1 if any does."""
     from offchain.payments.reviewing import read_held
     from stack.payments_view import show_held
 
     with _reading() as connection:
-        found = read_held(connection, limit=HELD_MAX)
+        found, total = read_held(connection, limit=limit)
     if as_json:
-        show({"held": [asdict(one) for one in found]}, as_json=True)
+        show({"held": [asdict(one) for one in found], "total": total}, as_json=True)
     else:
-        show_held(found, console)
-    if found:
+        show_held(found, total, console)
+    if total:
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -124,6 +130,29 @@ def refund(
     if isinstance(decided, Refused):
         raise _refusal(payment, decided.reason)
     _answer(payment_id, {"refund_id": decided}, f"is refunded: {SENT_SOON}", as_json=as_json)
+
+
+@app.command("close")
+def close(
+    payment: Payment,
+    *,
+    note: Annotated[str, typer.Option("--note", help="Why nothing is left to do; it is kept.")],
+    by: By = "operator",
+    as_json: Json = False,
+) -> None:
+    """Say that you have looked at a payment that waits, and that nothing is left to do.
+
+    Held money waits until it is accepted or returned; what settlement still reports comes back.
+    """
+    from offchain.payments import deciding
+    from offchain.payments.accepting import Refused
+
+    payment_id = _payment_id(payment)
+    with _writing() as connection:
+        decided = deciding.close_review(connection, payment_id, decided_by=by, note=note)
+    if isinstance(decided, Refused):
+        raise _refusal(payment, decided.reason)
+    _answer(payment_id, {}, "waits for nobody any more", as_json=as_json)
 
 
 def _story(connection: Connection, name: str) -> "Story":

@@ -1,6 +1,6 @@
 """How payments that wait, and one payment's story, look to a person."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,9 +11,8 @@ from offchain.money import MINOR_DIGITS
 from offchain.payments.reviewing import Payment, Story
 
 
-def show_held(found: Iterable[Payment], console: Console) -> None:
-    """Print what waits for a person, the longest first."""
-    payments = list(found)
+def show_held(payments: Sequence[Payment], total: int, console: Console) -> None:
+    """Print what waits for a person, the longest first, and how much of it is not shown."""
     if not payments:
         console.print("nothing waits for a person")
         return
@@ -27,7 +26,12 @@ def show_held(found: Iterable[Payment], console: Console) -> None:
         came = money(one.received_minor, one.received_currency)
         table.add_row(str(one.payment_id), came, words)
     console.print(table)
-    console.print("accept or return held money; 'lastro payments show PAYMENT' tells all about one")
+    if total > len(payments):
+        console.print(f"{total - len(payments)} more wait: --limit {total} shows all")
+    console.print(
+        "accept or return held money, close what was looked at; "
+        "'lastro payments show PAYMENT' tells all about one"
+    )
 
 
 def show_story(story: Story, console: Console) -> None:
@@ -41,6 +45,8 @@ def show_story(story: Story, console: Console) -> None:
     came = money(one.received_minor, one.received_currency)
     console.print(f"  asked for {money(one.amount_minor, one.currency)}, came in {came}")
     console.print(f"  {_statuses(one)}; the ledger has it as {one.booked_to or 'nothing'}")
+    if one.settlement_id is not None:
+        console.print(f"  called back once, and with settlement as {one.settlement_id} since")
     if one.reason is not None:
         console.print(f"  NEEDS A PERSON: {one.reason}", markup=False)
     _show_claims(story, console)

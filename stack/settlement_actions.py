@@ -12,7 +12,7 @@ from indexer.chain.networks import network_by_name
 from indexer.chain.types import Address, address_from_hex
 from indexer.errors import ConfigurationError
 from stack.answers import show
-from stack.chain_access import opened
+from stack.chain_access import name_at_settlement, opened
 
 app = typer.Typer()
 
@@ -35,11 +35,11 @@ def refund(
     by: By = "operator",
     as_json: Json = False,
 ) -> None:
-    """Undo a payment on-chain, wherever it stands; PAYMENT is its request id."""
+    """Undo a payment on-chain, wherever it stands; PAYMENT is its own or its request's id."""
     from settlement.action_intake import request_refund
 
     try:
-        name = UUID(payment)
+        name = name_at_settlement(UUID(payment))
     except ValueError:
         raise ConfigurationError(f"{payment!r} is no request id (a UUID)") from None
     action_id = uuid5(name, "refund")

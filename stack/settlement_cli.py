@@ -88,13 +88,16 @@ def status(
 def why(payment: str, *, as_json: Json = False) -> None:
     """Tell one payment's whole story, with every transaction hash.
 
-    PAYMENT is a request id, a payment's 32 bytes on-chain, or the hash of a transaction.
+    PAYMENT is a payment's or request's id, its 32 bytes on-chain, or the hash of a transaction.
     """
     from settlement.reporting.story import PaymentStory
     from settlement.reporting.why import why as tell
+    from stack.chain_access import name_at_settlement
     from stack.story_view import show_story, show_transaction
 
     name = _named(payment)
+    if isinstance(name, UUID):
+        name = name_at_settlement(name)
     with _reading() as connection:
         story = tell(connection, name)
     if story is None:

@@ -136,8 +136,9 @@ def quarantine(request_id: str, *, reason: Reason, as_json: Json = False) -> Non
     """Take one payment that is under way in no transaction out, until it is retried."""
     from settlement.control import quarantine_request
 
+    name = _name(request_id)
     with _writing() as connection:
-        refusal = quarantine_request(connection, _parsed(UUID, request_id), reason)
+        refusal = quarantine_request(connection, name, reason)
     if refusal is not None:
         raise ConfigurationError(refusal)
     _say(f"{request_id} is quarantined", {"request_id": request_id}, as_json=as_json)
@@ -148,8 +149,9 @@ def retry(name: str, *, reason: Reason, as_json: Json = False) -> None:
     """Try a blocked or quarantined payment, or action, again; NAME is its id."""
     from settlement.control import retry_request
 
+    known = _name(name)
     with _writing() as connection:
-        retried = retry_request(connection, _parsed(UUID, name), reason)
+        retried = retry_request(connection, known, reason)
     if not retried:
         raise ConfigurationError(f"no payment and no action {name} is blocked or quarantined")
     _say(f"{name} is tried again", {"id": name}, as_json=as_json)
@@ -261,6 +263,13 @@ def _writing() -> Iterator[Connection]:
 
     with opened("settlement") as engine, engine.begin() as connection:
         yield connection
+
+
+def _name(text: str) -> UUID:
+    """What settlement has a payment or an action as."""
+    from stack.chain_access import name_at_settlement
+
+    return name_at_settlement(_parsed(UUID, text))
 
 
 def _parsed(parse: Callable[[str], T], text: str) -> T:

@@ -46,7 +46,11 @@ def reliability_by_mode(connection: Connection, *, since: datetime | None) -> li
         .outerjoin(resolved, resolved.c.pending_id == accepted.c.id)
         .outerjoin(
             requests,
-            and_(requests.c.root_id == payment_attempts.c.id, requests.c.state.not_in(NEVER_LIVE)),
+            and_(
+                requests.c.root_id
+                == func.coalesce(payment_attempts.c.settlement_id, payment_attempts.c.id),
+                requests.c.state.not_in(NEVER_LIVE),
+            ),
         )
         .where(
             accepted.c.source == CAPTURE,

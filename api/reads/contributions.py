@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, case, null, select, tuple_
+from sqlalchemy import Row, Select, and_, case, func, null, or_, select, tuple_
 
 from api.freshness import Snapshot
 from api.pagination import PageRequest, Placed, newest_first, read_newest_first
@@ -37,6 +37,13 @@ _finality = case(
         marks.c.finalized_number,
         refused=payment_attempts.c.chain_status == "failed",
     ),
+)
+
+
+# Of what settlement has it as, the generation that stands: of each name all but one are superseded.
+_is_request = and_(
+    requests.c.root_id == func.coalesce(payment_attempts.c.settlement_id, payment_attempts.c.id),
+    requests.c.state != "superseded",
 )
 
 
@@ -75,7 +82,7 @@ def _statement() -> Select[Any]:
     ).select_from(
         payment_attempts.join(pledges, pledges.c.id == payment_attempts.c.pledge_id)
         .join(campaigns, campaigns.c.id == pledges.c.campaign_id)
-        .outerjoin(requests, requests.c.request_id == payment_attempts.c.id)
+        .outerjoin(requests, _is_request)
         .outerjoin(
             payments,
             and_(
@@ -129,7 +136,12 @@ def fetch_contribution(snapshot: Snapshot, name: UUID | PaymentId) -> Row[Any] |
     if isinstance(name, UUID):
         statement = statement.where(payment_attempts.c.id == name)
     else:
-        statement = statement.where(requests.c.payment_id == name)
+        # A generation that was given up leads to its payment as well.
+        named_so = select(requests.c.root_id).where(requests.c.payment_id == name)
+        roots = snapshot.connection.execute(named_so).scalars().all()
+        statement = statement.where(
+            or_(payment_attempts.c.id.in_(roots), payment_attempts.c.settlement_id.in_(roots))
+        )
     # A payment id holds the pledge's uuid, so it cannot stand on two treasuries of ours.
     return snapshot.connection.execute(statement.order_by(requests.c.requested_at)).first()
 

@@ -250,8 +250,8 @@ class Gateway(Protocol):
         """Look for the payment of an attempt whose create answer was lost."""
         ...
 
-    def changed_payments(self, *, since: datetime) -> Iterator[str]:
-        """Ids of payments that may have changed since then, in no order, perhaps twice.
+    def changed_payments(self, *, since: datetime, until: datetime) -> Iterator[str]:
+        """Ids of payments that may have changed in between, in no order, perhaps twice.
 
         The gateway's own list: what is missing there was never made. Each is to be read again.
         """

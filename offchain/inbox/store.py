@@ -13,12 +13,15 @@ EventName = tuple[str, str]
 Connect = Callable[[], psycopg.Connection]
 """Opens a connection in autocommit mode."""
 
+# What was given up after three days is worked off anew when it is sent again.
 _STORE = """
-INSERT INTO offchain.inbox (gateway, event_key, body, headers)
+INSERT INTO offchain.inbox AS known (gateway, event_key, body, headers)
 SELECT gateway, event_key, body, headers::jsonb
 FROM unnest(%b::text[], %b::text[], %b::bytea[], %b::text[])
     AS arrived (gateway, event_key, body, headers)
-ON CONFLICT (gateway, event_key) DO NOTHING
+ON CONFLICT (gateway, event_key) DO UPDATE
+SET state = 'new', tries = 0, received_at = now(), next_try_at = now()
+WHERE known.state = 'dead'
 RETURNING id, gateway, event_key
 """
 _COUNT = """
@@ -60,7 +63,7 @@ def store(connection: psycopg.Connection, arrivals: Sequence[Arrival]) -> dict[E
         arrivals: In any order; a name may come twice.
 
     Returns:
-        The new ones by name; what is missing was stored before.
+        By name those that are to be worked off; what is missing was stored before.
 
     Raises:
         DataError: Postgres cannot hold one of them; none was stored.

@@ -148,6 +148,22 @@ def resolution(connection: Connection, pending: TransferId) -> Kind | None:
     ).scalar_one_or_none()
 
 
+def waiting_of(connection: Connection, pending: TransferId) -> tuple[Transfer, ...]:
+    """What waited, or still waits, in the journal of a pending transfer that is its first."""
+    rows = _of_journal(connection, pending)
+    accounts = _accounts_of(connection, rows)
+    return tuple(
+        Transfer(
+            accounts[row["debit_account"]],
+            accounts[row["credit_account"]],
+            row["amount"],
+            row["currency"],
+        )
+        for row in rows
+        if row["kind"] == "pending"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Event:
     """What a journal is named after."""
@@ -279,6 +295,16 @@ def _of_journal(connection: Connection, journal_id: uuid.UUID) -> Sequence[RowMa
         .mappings()
         .all()
     )
+
+
+def _accounts_of(connection: Connection, rows: Iterable[RowMapping]) -> dict[str, Account]:
+    names = {row[side] for row in rows for side in ("debit_account", "credit_account")}
+    found = connection.execute(
+        select(ledger_accounts.c.id, ledger_accounts.c.normal_side).where(
+            ledger_accounts.c.id.in_(names)
+        )
+    )
+    return {row.id: Account(row.id, row.normal_side) for row in found}
 
 
 def _compared(row: RowMapping) -> dict[str, Any]:

@@ -10,7 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from indexer.errors import InvariantError
 from offchain.gateways.types import Method
@@ -59,6 +66,13 @@ class Attempt:
     captured_at: datetime | None
     created_at: datetime
     version: int
+    settlement_id: UUID | None
+    """Its name at settlement after it was called back; None: its own id."""
+
+    @property
+    def request_id(self) -> UUID:
+        """Its name at settlement."""
+        return self.settlement_id or self.id
 
     @property
     def received(self) -> Money | None:
@@ -105,6 +119,7 @@ _COLUMNS = (
     payment_attempts.c.captured_at,
     payment_attempts.c.created_at,
     payment_attempts.c.version,
+    payment_attempts.c.settlement_id,
 )
 
 
@@ -255,13 +270,13 @@ def _read_soon(to: Statuses) -> dict[str, Any]:
 def note_event(
     connection: Connection,
     attempt_id: UUID,
-    lattice: Literal["refund", "dispute"],
+    lattice: Literal["refund", "dispute", "review"],
     step: tuple[str, str],
     *,
     source: Source,
     evidence: Mapping[str, Any],
 ) -> None:
-    """Keep how a refund or a dispute of an attempt moved: from and to which state."""
+    """Keep how a refund, a dispute or the review of an attempt moved: from and to which state."""
     came_from, to = step
     connection.execute(
         insert(attempt_events).values(

@@ -7,6 +7,7 @@
 | paid too much, and accepted | suspense | refunds payable |
 | given back | where the money is booked | receivable: pending, posted, voided |
 | given back in part, with the whole on its way to the chain | due from the creator | receivable |
+| given back, more than an accepted pledge asked for | campaign, refunds payable | receivable |
 | disputed | chargeback losses, or where the money is held | receivable: pending |
 | lost, and never settled on-chain | campaign | chargeback losses |
 | undone after it was posted | the other way round | |
@@ -15,7 +16,7 @@ Every entry is named after its payment, refund or dispute, so booking the same s
 once. No entry is ever edited.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -32,13 +33,17 @@ from offchain.ledger.accounts import (
 )
 from offchain.ledger.transfers import (
     Entry,
+    Journal,
+    Transfer,
     TransferId,
     post,
+    post_journal,
     post_pending,
     resolution,
     single,
     transfer_id,
     void,
+    waiting_of,
 )
 from offchain.money import MinorUnits, Money
 from offchain.payments.attempts import Attempt, BookedTo
@@ -48,6 +53,7 @@ from offchain.payments.claim_rows import (
     Refund,
     RefundBooking,
     RefundStep,
+    read_refunds,
 )
 from offchain.payments.handover import Destination
 
@@ -160,20 +166,39 @@ def book_refund(connection: Connection, setting: Setting, step: RefundStep) -> R
     if refund.booked_to is None and not refund.is_live:
         return None
     home = refund.booked_to or _home_of_refund(setting, refund)
-    account = _account(setting, home)
     name = str(refund.id)
-    if refund.booked_to is None:
-        entry = Entry(REFUND, name, account, setting.receivable, refund.amount)
-        post_pending(connection, entry)
     pending = transfer_id(REFUND, name, "pending")
+    if refund.booked_to is None:
+        parts = _parts(connection, setting, refund, home)
+        post_journal(connection, Journal(REFUND, name, pending=parts))
     if refund.state == "succeeded":
         post(connection, pending)
     elif refund.state == "failed" and step.before == "succeeded":
-        back = Entry(REFUND_UNDONE, name, setting.receivable, account, refund.amount)
-        single(connection, back)
+        given = waiting_of(connection, pending)
+        back = tuple(replace(part, debit=part.credit, credit=part.debit) for part in given)
+        post_journal(connection, Journal(REFUND_UNDONE, name, at_once=back))
     elif refund.state == "failed":
         void(connection, pending)
     return home
+
+
+def _parts(
+    connection: Connection, setting: Setting, refund: Refund, home: RefundBooking
+) -> tuple[Transfer, ...]:
+    """What a refund moves; campaign and creator bear no more than the pledge asked for."""
+    given, currency = int(refund.amount.minor), refund.amount.currency
+    borne = given
+    if home in {"campaign", "creator"}:
+        before = sum(
+            one.amount.minor
+            for one in read_refunds(connection, setting.attempt.id)
+            if one.booked_to in {"campaign", "creator"} and one.state in {"pending", "succeeded"}
+        )
+        borne = min(given, max(setting.attempt.amount.minor - before, 0))
+    sides = ((_account(setting, home), borne), (REFUNDS_PAYABLE, given - borne))
+    return tuple(
+        Transfer(debit, setting.receivable, units, currency) for debit, units in sides if units
+    )
 
 
 def book_dispute(

@@ -30,9 +30,16 @@ from offchain.payments.claim_rows import (
     read_disputes,
     read_refunds,
 )
-from offchain.payments.handover import SEALED, call_back, destination_of, is_sealed
+from offchain.payments.handover import (
+    SEALED,
+    UNDONE_REASON,
+    call_back,
+    destination_of,
+    is_sealed,
+)
 from offchain.payments.lattice import GONE, ClaimStatus, DisputePart, RefundPart, claim_of
 from offchain.payments.sightings import GATEWAY_SAYS, see_disputes, see_refunds
+from settlement.queries import undone_by
 
 Step = RefundStep | DisputeStep
 
@@ -41,7 +48,6 @@ REST_REASON: Final = (
     "a part was given back before it was settled: the rest is never confirmed on-chain"
 )
 HELD_REASON: Final = "its money is held: accept it, or give it back"
-UNDONE_REASON: Final = "undone on-chain for a claim that is over: give the money back"
 
 _log = structlog.get_logger(__name__)
 
@@ -202,18 +208,17 @@ def _move(
     attempt = setting.attempt
     is_held = attempt.booked_to != "campaign"
     refunds, disputes = _read(connection, attempt)
-    is_returned = (
-        is_held and attempt.fiat_status != "returned" and _is_all_gone(attempt, refunds, disputes)
-    )
+    is_gone = is_held and _is_all_gone(attempt, refunds, disputes)
     is_held_back = is_undone and not setting.is_sealed
     to = Statuses(
-        fiat="returned" if is_returned else None,
+        fiat="returned" if is_gone and attempt.fiat_status != "returned" else None,
         chain="held" if is_held_back else None,
         claim=claim if claim != attempt.claim_status else None,
     )
-    columns: dict[str, object] = {
-        "review_reason": None if is_returned else why(attempt, claim, steps)
-    }
+    reason = None if is_gone and not _is_news(attempt, steps) else why(attempt, claim, steps)
+    if claim == "none" and attempt.claim_status != "none" and _is_undone(connection, attempt):
+        reason = UNDONE_REASON if reason is None else f"{reason}; {UNDONE_REASON}"
+    columns: dict[str, object] = {"review_reason": reason}
     if claim == "partially_refunded" and _is_cut_off(setting, is_undone=is_undone):
         columns["review_reason"] = REST_REASON
     if _is_displaced(connection, attempt, claim):
@@ -227,6 +232,12 @@ def _move(
 def _is_all_gone(attempt: Attempt, refunds: Iterable[Refund], disputes: Iterable[Dispute]) -> bool:
     """Whether nothing is left of money that was never accepted."""
     return _left(attempt, refunds) - _lost(disputes) <= 0
+
+
+def _is_news(attempt: Attempt, steps: Iterable[Step]) -> bool:
+    """Whether a dispute moved of money that had gone back before."""
+    is_returned = attempt.fiat_status == "returned"
+    return is_returned and any(isinstance(step, DisputeStep) for step in steps)
 
 
 def _lost(disputes: Iterable[Dispute]) -> int:
@@ -260,9 +271,16 @@ def why(attempt: Attempt, claim: ClaimStatus, steps: Iterable[Step]) -> str | No
         if _is_intent(step) and not is_held:
             reason = None  # whoever asked for it has looked
         reason = _step_reason(step, claim) or reason
-    if is_over and attempt.chain_status in {"held", "failed"}:
-        return UNDONE_REASON if reason is None else f"{reason}; {UNDONE_REASON}"
     return reason
+
+
+def _is_undone(connection: Connection, attempt: Attempt) -> bool:
+    """Whether settlement undoes a payment that it confirmed, or is about to.
+
+    What was called back before it was sealed is handed over anew instead.
+    """
+    is_onchain = attempt.chain_status in {"queued", *SEALED}
+    return is_onchain and undone_by(connection, attempt.request_id) is not None
 
 
 def _is_intent(step: Step) -> bool:

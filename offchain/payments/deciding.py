@@ -1,4 +1,4 @@
-"""What an operator decides about a payment: accept held money, or give money back.
+"""What an operator decides about a payment: accept held money, give money back, or let it be.
 
 A decision is a row like any other news: it names who decided, and the rest follows in the same
 transaction. Giving back writes the intent; the sweep calls the gateway.
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from offchain.money import MinorUnits
 from offchain.payments.accepting import Refused, accept_held
-from offchain.payments.attempts import Attempt, lock_attempt
+from offchain.payments.attempts import Attempt, Statuses, lock_attempt, move_locked, note_event
 from offchain.payments.handover import hand_over
 from offchain.payments.refunding import request_refund
 from offchain.services import Chains
@@ -79,4 +79,35 @@ def refund(
         return Refused("its pledge does not count it: return it instead")
     return request_refund(
         connection, payment_id, amount, origin="operator", requested_by=decided_by
+    )
+
+
+def close_review(
+    connection: Connection, payment_id: UUID, *, decided_by: str, note: str
+) -> Attempt | Refused:
+    """Say that a person has looked at a payment and that nothing is left to do.
+
+    What was looked at is kept with the payment's moves. A reason that settlement still gives comes
+    back by itself; anything new asks for a person again.
+
+    Args:
+        connection: The caller's transaction.
+        payment_id: The payment.
+        decided_by: The operator.
+        note: Why nothing is left to do; no personal data.
+    """
+    attempt = lock_attempt(connection, payment_id)
+    if attempt is None:
+        return _UNKNOWN
+    if attempt.booked_to in {"suspense", "payable"} and attempt.fiat_status != "returned":
+        return Refused("its money is held: accept it, or give it back")
+    if attempt.review_reason is None:
+        return Refused("nothing about it waits for a person")
+    evidence = {"decided_by": decided_by, "why": attempt.review_reason, "note": note}
+    note_event(
+        connection, payment_id, "review", ("open", "closed"), source="operator", evidence=evidence
+    )
+    columns = {"review_reason": None}
+    return move_locked(
+        connection, attempt, Statuses(), source="operator", evidence={}, columns=columns
     )

@@ -20,7 +20,7 @@ from offchain.ledger.tokens import TokenPayment, post_final
 from offchain.ledger.transfers import TransferId
 from offchain.payments.attempts import Attempt, Statuses, attempt_of, move
 from offchain.payments.booking import capture_name, post_capture
-from offchain.payments.handover import call_back
+from offchain.payments.handover import REFUSED, call_back
 from offchain.payments.lattice import ChainStatus, may_chain_move
 from offchain.tables import payment_attempts
 from settlement.queries import RequestStatus, request_statuses
@@ -74,11 +74,11 @@ def attempts_on_the_way(connection: Connection, *, after: UUID | None, limit: in
 
 def feed_back(connection: Connection, attempts: Sequence[Attempt]) -> int:
     """Move these attempts to where they stand on-chain; the number that moved."""
-    requests = request_statuses(connection, [attempt.id for attempt in attempts])
+    requests = request_statuses(connection, [attempt.request_id for attempt in attempts])
     facts = _facts(connection, requests.values())
     moved = 0
     for attempt in attempts:
-        request = requests.get(attempt.id)
+        request = requests.get(attempt.request_id)
         if request is None:
             _log.error("settlement_request_missing", attempt_id=str(attempt.id))
             continue
@@ -107,6 +107,9 @@ def _follow(
     is_move = verdict.status != attempt.chain_status
     if is_move and not may_chain_move(attempt.chain_status, verdict.status):
         # Through the states between, or called back: the next look goes on from there.
+        if attempt.chain_status == "held":
+            waits = f"settlement has not given it up yet: it is {request.state} there"
+            _note(connection, attempt, Verdict("held", verdict.reason or waits))
         return False
     if not is_move:
         _note(connection, attempt, verdict)
@@ -154,6 +157,8 @@ def _note(connection: Connection, attempt: Attempt, verdict: Verdict) -> None:
 def _reason(attempt: Attempt, verdict: Verdict) -> str | None:
     """What a claim or a person's decision left to look at outlives what settlement says."""
     known = attempt.review_reason
+    if attempt.chain_status == "failed" and (known or "").startswith(f"{REFUSED}: "):
+        return known  # why it was not taken anew says more than that it was given up
     is_ours = known is None or known.startswith(_OURS)
     return verdict.reason if is_ours and attempt.claim_status == "none" else known
 

@@ -1,13 +1,20 @@
-"""Hand a captured payment over to settlement, and call it back when somebody wants it back."""
+"""Hand a captured payment over to settlement, and call it back when somebody wants it back.
 
-from dataclasses import dataclass
-from typing import Final
+Settlement's undoing is for ever. Where the claim comes to nothing, the payment is handed over anew:
+under another name, as the next generation of its pledge, and only once settlement says that the one
+before can never be confirmed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from indexer.chain.types import ChainId
 from indexer.errors import InvariantError
+from indexer.queries import payments_by_id
 from offchain.money import base_units
 from offchain.payments.attempts import Attempt, Source, Statuses, move, read_attempt
 from offchain.payments.lattice import ChainStatus, ClaimStatus
@@ -15,14 +22,19 @@ from offchain.services import Chains
 from offchain.tables import campaigns, payment_attempts, pledges
 from settlement.action_intake import request_refund
 from settlement.intake import Conflict, request_settlement
-from settlement.queries import campaign_onchain, request_statuses
+from settlement.queries import campaign_onchain, request_statuses, undone_by
 from settlement.tables import requests
 from settlement.types import RequestState
 
 FIRST_GENERATION = 0
+WAITING: Final[frozenset[ChainStatus]] = frozenset({"none", "failed"})
+"""Settlement has not got it yet, or has given it up for a claim."""
 SEALED: Final[frozenset[ChainStatus]] = frozenset({"submitted", "mined", "final"})
 REFUSED: Final = "settlement"
 """How every reason begins for which settlement did not take a payment."""
+UNDONE_REASON: Final = "undone on-chain while its money is here: give the money back"
+_OURS: Final = "off-chain: "
+"""How the reason begins of every undoing that was asked for here, and not by an operator."""
 _UNSEALED: Final[frozenset[RequestState]] = frozenset(
     {"ready", "blocked", "quarantined", "void", "superseded"}
 )
@@ -61,13 +73,25 @@ def hand_over(
     """Ask settlement to confirm an accepted payment; None when it took it, else why not.
 
     A refusal is written to the attempt, stays visible there, and is tried again by the sweep.
+
+    Args:
+        connection: The caller's transaction; it holds the attempt's lock.
+        attempt_id: The payment; one that was called back goes again once its claim is over.
+        chains: The chains known.
+        source: Who hands it over.
     """
     attempt = read_attempt(connection, attempt_id)
     if attempt is None or not attempt.holds_pledge or attempt.claim_status != "none":
         return "not accepted for its pledge, or claimed back"
     destination = destination_of(connection, attempt.pledge_id)
-    if destination.chain_id is None or attempt.chain_status != "none":
+    if destination.chain_id is None or attempt.chain_status not in WAITING:
         return None
+    columns: dict[str, Any] = {}
+    if attempt.chain_status == "failed":
+        if not _is_given_up(connection, attempt):
+            return "settlement has not given it up"
+        attempt = replace(attempt, settlement_id=uuid5(attempt.id, f"after {attempt.request_id}"))
+        columns["settlement_id"] = attempt.settlement_id
     refusal = _request(connection, attempt, destination, chains)
     if refusal is not None:
         if attempt.review_reason != refusal:
@@ -78,13 +102,36 @@ def hand_over(
             )
         return refusal
     queued = Statuses(chain="queued")
-    evidence = {"request_id": str(attempt.id)}
-    is_over = (attempt.review_reason or "").startswith(REFUSED)
-    columns = {"review_reason": None} if is_over else {}
+    evidence = {"request_id": str(attempt.request_id)}
+    if (attempt.review_reason or "").startswith(REFUSED):
+        columns["review_reason"] = None
+    elif "settlement_id" in columns:
+        columns["review_reason"] = _without_undoing(attempt.review_reason)
     if not move(connection, attempt, queued, source=source, evidence=evidence, columns=columns):
         # The caller holds the row; if not, the other transaction has handed it over.
         return "moved by another transaction"
     return None
+
+
+def _is_given_up(connection: Connection, attempt: Attempt) -> bool:
+    """Whether settlement will never confirm it, because we called it back; an operator may have."""
+    request = request_statuses(connection, [attempt.request_id]).get(attempt.request_id)
+    if request is None or request.state != "void":
+        return False
+    if not (undone_by(connection, attempt.request_id) or "").startswith(_OURS):
+        return False
+    facts = payments_by_id(
+        connection,
+        chain_id=request.chain_id,
+        treasury=request.treasury,
+        payment_ids=[request.payment_id],
+    )
+    return all(fact.confirmed_block is None for fact in facts.values())
+
+
+def _without_undoing(reason: str | None) -> str | None:
+    """What else a person was to look at, of a payment that is not undone after all."""
+    return None if reason is None else reason.removesuffix(UNDONE_REASON).removesuffix("; ") or None
 
 
 def _request(
@@ -98,7 +145,7 @@ def _request(
         return f"settlement: no token stands for {attempt.amount.currency} in this campaign"
     answer = request_settlement(
         connection,
-        request_id=attempt.id,
+        request_id=attempt.request_id,
         chain_id=onchain.chain_id,
         treasury=onchain.treasury,
         pledge_id=attempt.pledge_id,
@@ -121,7 +168,7 @@ def _generation(connection: Connection, attempt: Attempt) -> int:
         )
     ).all()
     for row in rows:
-        if row.request_id == attempt.id:
+        if row.request_id == attempt.request_id:
             return int(row.generation)
     return max((row.generation + 1 for row in rows), default=FIRST_GENERATION)
 
@@ -130,8 +177,21 @@ def is_sealed(connection: Connection, attempt: Attempt) -> bool:
     """Whether a payment is on its way to the chain or there: settlement knows before we do."""
     if attempt.chain_status != "queued":
         return attempt.chain_status in SEALED
-    request = request_statuses(connection, [attempt.id]).get(attempt.id)
+    request = request_statuses(connection, [attempt.request_id]).get(attempt.request_id)
     return request is not None and request.state not in _UNSEALED
+
+
+def is_named(request_ids: Iterable[UUID]) -> ColumnElement[bool]:
+    """Whether settlement has an attempt by one of these names."""
+    names = list(request_ids)
+    by_id = and_(payment_attempts.c.settlement_id.is_(None), payment_attempts.c.id.in_(names))
+    return or_(by_id, payment_attempts.c.settlement_id.in_(names))
+
+
+def name_at_settlement(connection: Connection, name: UUID) -> UUID:
+    """What settlement has a payment as that was handed over anew; any other name as it is."""
+    query = select(payment_attempts.c.settlement_id).where(payment_attempts.c.id == name)
+    return connection.execute(query).scalar_one_or_none() or name
 
 
 def call_back(connection: Connection, attempt: Attempt, claim: ClaimStatus) -> None:
@@ -144,9 +204,9 @@ def call_back(connection: Connection, attempt: Attempt, claim: ClaimStatus) -> N
         request_refund(
             connection,
             action_id=uuid5(attempt.id, f"call back {attempt.version}"),
-            request_id=attempt.id,
+            request_id=attempt.request_id,
             recipient=None,
-            requested_by=f"off-chain: {claim}",
+            requested_by=f"{_OURS}{claim}",
         )
     except LookupError as error:
         raise InvariantError(f"attempt {attempt.id} is {attempt.chain_status}: {error}") from None

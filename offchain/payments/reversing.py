@@ -22,7 +22,7 @@ from offchain.ledger.transfers import (
     transfer_id,
 )
 from offchain.payments.attempts import Attempt, Statuses, attempt_of, move
-from offchain.payments.handover import destination_of
+from offchain.payments.handover import destination_of, is_named
 from offchain.payments.lattice import GONE
 from offchain.tables import attempt_events, payment_attempts
 from settlement.queries import taken_back
@@ -41,11 +41,12 @@ def take_back(connection: Connection) -> int:
     gone = taken_back(connection, within=LOOK_BACK)
     rows = connection.execute(
         select(payment_attempts)
-        .where(payment_attempts.c.id.in_(gone), payment_attempts.c.chain_status == "final")
+        .where(is_named(gone), payment_attempts.c.chain_status == "final")
         .order_by(payment_attempts.c.id)
         .with_for_update()
     ).mappings()
-    return sum(_reverse(connection, attempt_of(row), gone[row["id"]]) for row in rows)
+    attempts = [attempt_of(row) for row in rows]
+    return sum(_reverse(connection, one, gone[one.request_id]) for one in attempts)
 
 
 def _reverse(connection: Connection, attempt: Attempt, move_id: int) -> bool:

@@ -43,6 +43,8 @@ class Payment:
     """Why a person must look; None when only held money waits."""
     created_at: datetime
     captured_at: datetime | None
+    settlement_id: UUID | None
+    """Its name at settlement, once it was handed over anew; None: its own id."""
     moved_at: datetime | None
     """When it last moved."""
 
@@ -85,25 +87,33 @@ class Story:
 
 
 def find_payment(connection: Connection, name: str) -> UUID | None:
-    """A payment by its id, or else by its gateway's; None when there is none, or several."""
+    """A payment by its id, settlement's or its gateway's; None when there is none, or several."""
     try:
         named: ColumnElement[bool] = _attempts.id == UUID(name)
     except ValueError:
         named = _attempts.provider_payment_id == name
     else:
-        named = or_(named, _attempts.provider_payment_id == name)
+        named = or_(
+            named, _attempts.settlement_id == UUID(name), _attempts.provider_payment_id == name
+        )
     found = connection.execute(select(_attempts.id).where(named).limit(2)).scalars().all()
     return found[0] if len(found) == 1 else None
 
 
-def read_held(connection: Connection, *, limit: int) -> list[Payment]:
-    """Payments that wait for a person, the longest first: held money, and all with a reason."""
+def read_held(connection: Connection, *, limit: int) -> tuple[list[Payment], int]:
+    """Payments that wait for a person: held money, and all with a reason.
+
+    Returns:
+        Those that came first, and how many there are.
+    """
     is_held = _attempts.booked_to.in_(("suspense", "payable")) & (
         _attempts.fiat_status != "returned"
     )
-    query = _payments().where(or_(_attempts.review_reason.is_not(None), is_held))
-    rows = connection.execute(query.order_by(_attempts.created_at, _attempts.id).limit(limit))
-    return [Payment(*row) for row in rows]
+    is_waiting = or_(_attempts.review_reason.is_not(None), is_held)
+    query = _payments().where(is_waiting).order_by(_attempts.created_at, _attempts.id)
+    rows = connection.execute(query.limit(limit))
+    total = connection.execute(select(func.count()).where(is_waiting)).scalar_one()
+    return [Payment(*row) for row in rows], total
 
 
 def read_story(connection: Connection, payment_id: UUID) -> Story | None:
@@ -150,6 +160,7 @@ def _payments() -> Select[Any]:
             _attempts.review_reason,
             _attempts.created_at,
             _attempts.captured_at,
+            _attempts.settlement_id,
             moved_at,
         )
         .join(pledges, pledges.c.id == _attempts.pledge_id)

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from offchain.ledger.tables import ledger_journals
 from offchain.ledger.tokens import REFUND_UNDONE, REFUNDED, TokenPayment, bring_home, put_back
+from offchain.payments.attempts import Attempt, attempt_of
+from offchain.payments.handover import UNDONE_REASON, is_named
 from offchain.payments.reversing import LOOK_BACK
 from offchain.tables import payment_attempts
 from settlement.queries import RefundMove, RequestStatus, refund_moves, request_statuses
@@ -24,45 +26,64 @@ _log = structlog.get_logger(__name__)
 
 def follow_refunds(connection: Connection) -> int:
     """Book the tokens that came home, and those that stand again; how many payments' were."""
-    due = _unbooked(connection, refund_moves(connection, within=LOOK_BACK))
-    if not due:
-        return 0
-    settled = connection.execute(
-        select(payment_attempts.c.id)
-        .where(payment_attempts.c.id.in_(due), payment_attempts.c.chain_status == "final")
-        .order_by(payment_attempts.c.id)
-        .with_for_update()
-    ).scalars()
-    found = settled.all()
-    requests = request_statuses(connection, found)
-    return sum(_book(connection, one, due[one], requests[one]) for one in found)
-
-
-def _unbooked(connection: Connection, moves: Mapping[UUID, RefundMove]) -> dict[UUID, RefundMove]:
-    names = {
-        f"{root_id}:{move.move_id}": root_id
-        for root_id, move in moves.items()
+    moved = {
+        name: move
+        for name, move in refund_moves(connection, within=LOOK_BACK).items()
         if move.after in _SOURCES
     }
+    if not moved:
+        return 0
+    rows = connection.execute(
+        select(payment_attempts)
+        .where(is_named(moved), payment_attempts.c.chain_status == "final")
+        .order_by(payment_attempts.c.id)
+        .with_for_update()
+    ).mappings()
+    attempts = [attempt_of(row) for row in rows]
+    due = _unbooked(connection, {one.id: moved[one.request_id] for one in attempts})
+    requests = request_statuses(connection, [one.request_id for one in attempts])
+    return sum(
+        _book(connection, one, due[one.id], requests[one.request_id])
+        for one in attempts
+        if one.id in due
+    )
+
+
+def _unbooked(connection: Connection, moved: Mapping[UUID, RefundMove]) -> dict[UUID, RefundMove]:
+    """Of the moves by attempt, those that the ledger does not have."""
+    names = {f"{attempt_id}:{move.move_id}": attempt_id for attempt_id, move in moved.items()}
     booked = connection.execute(
         select(ledger_journals.c.source_id).where(
             ledger_journals.c.source.in_(_SOURCES.values()), ledger_journals.c.source_id.in_(names)
         )
     ).scalars()
     missing = names.keys() - set(booked)
-    return {names[name]: moves[names[name]] for name in missing}
+    return {names[name]: moved[names[name]] for name in missing}
 
 
 def _book(
-    connection: Connection, attempt_id: UUID, move: RefundMove, request: RequestStatus
+    connection: Connection, attempt: Attempt, move: RefundMove, request: RequestStatus
 ) -> bool:
     if move.after == "refunded":
-        booked = bring_home(connection, attempt_id, move_id=move.move_id)
+        booked = bring_home(connection, attempt.id, move_id=move.move_id)
+        if booked:
+            _ask_a_person(connection, attempt)
     else:
         payment = TokenPayment(
             request.chain_id, request.treasury, request.token, request.amount_base_units
         )
-        booked = put_back(connection, attempt_id, payment, move_id=move.move_id)
+        booked = put_back(connection, attempt.id, payment, move_id=move.move_id)
     if booked:
-        _log.info("tokens_moved", attempt_id=str(attempt_id), source=_SOURCES[move.after])
+        _log.info("tokens_moved", attempt_id=str(attempt.id), source=_SOURCES[move.after])
     return booked
+
+
+def _ask_a_person(connection: Connection, attempt: Attempt) -> None:
+    """Tokens went home, and the money they stood for did not: nobody else will see to it."""
+    if attempt.claim_status != "none" or attempt.review_reason is not None:
+        return
+    connection.execute(
+        update(payment_attempts)
+        .where(payment_attempts.c.id == attempt.id)
+        .values(review_reason=UNDONE_REASON)
+    )

@@ -133,16 +133,20 @@ def add_request(
     slug: str = "solar",
     amount_minor: int = 5_000,
     state: str = "included",
+    generation: int = 0,
+    root_id: uuid.UUID | None = None,
 ) -> bytes:
-    payment_id = hash_of(f"payment {attempt_id}")
+    """A request of settlement: by the attempt's own name, or a later one of its pledge."""
+    name = uuid.uuid5(attempt_id, str(generation)) if generation else attempt_id
+    payment_id = hash_of(f"payment {name}")
     connection.execute(
         insert(settlement.requests).values(
-            request_id=attempt_id,
-            root_id=attempt_id,
+            request_id=name,
+            root_id=root_id or name,
             chain_id=CHAIN_ID,
             treasury=address(f"treasury of {slug}"),
             pledge_id=pledge_of(connection, attempt_id),
-            generation=0,
+            generation=generation,
             payment_id=payment_id,
             buyer_commitment=hash_of("commitment"),
             item_id=hash_of("item"),

@@ -1,10 +1,12 @@
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 import httpx
-from sqlalchemy import Engine
+import pytest
+from sqlalchemy import Engine, update
 
+from offchain.tables import payment_attempts
 from tests.api import builders as b
 from tests.api import chain_rows as c
 
@@ -65,6 +67,24 @@ def test_contribution_created_but_not_confirmed_has_no_place(
     onchain = get(f"/v1/contributions/{attempt_id}")["onchain"]
     assert (onchain["state"], onchain["finality"]) == ("created", "pending")
     assert (onchain["block_number"], onchain["confirmations"]) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    "is_under_another_name", [False, True], ids=["reissued", "handed over anew"]
+)
+def test_contribution_shows_the_generation_that_stands_when_an_earlier_one_was_given_up(
+    login_engine: Engine, get: Get, *, is_under_another_name: bool
+) -> None:
+    with login_engine.begin() as rows:
+        c.add_marks(rows)
+        attempt_id = b.add_contribution(rows, b.add_campaign(rows), chain_status="queued")
+        given_up = "void" if is_under_another_name else "superseded"
+        b.add_request(rows, attempt_id, state=given_up)
+        root = None if is_under_another_name else attempt_id
+        stands = b.add_request(rows, attempt_id, state="ready", generation=1, root_id=root)
+        if is_under_another_name:
+            rows.execute(update(payment_attempts).values(settlement_id=uuid5(attempt_id, "1")))
+    assert get(f"/v1/contributions/{attempt_id}")["payment_id"] == "0x" + stands.hex()
 
 
 def test_contribution_held_for_review_is_visible(login_engine: Engine, get: Get) -> None:

@@ -24,6 +24,7 @@ from tests.support.offchain import (
     add_pledge,
     make_live,
     seen,
+    set_request_state,
 )
 
 
@@ -54,6 +55,14 @@ class PaymentsCli:
             raise result.exception
         return result.stdout
 
+    def why(self, name: str) -> dict[str, Any]:
+        """What settlement tells of a payment."""
+        arguments = ["settlement", "why", name, "--json"]
+        result = CliRunner().invoke(app, arguments, env=self._environment)
+        assert result.exit_code == 0, result.output
+        told: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+        return told
+
     def _invoke(self, *arguments: str) -> Result:
         return CliRunner().invoke(app, ["payments", *arguments], env=self._environment)
 
@@ -82,7 +91,7 @@ def late(engine: Engine, login_engine: Engine) -> Paid:
 
 
 def test_held_is_well_where_nothing_waits(cli: PaymentsCli) -> None:
-    assert cli.run("held") == (0, {"held": []})
+    assert cli.run("held") == (0, {"held": [], "total": 0})
     assert "nothing waits for a person" in cli.say("held")
 
 
@@ -96,6 +105,45 @@ def test_held_exits_with_1_and_says_why_when_a_person_is_needed(
     said = cli.say("held")
     for words in (str(late.id), "50.00 BRL", "late_paid"):
         assert words in said
+
+
+def test_held_says_how_many_it_does_not_show(cli: PaymentsCli, engine: Engine, late: Paid) -> None:
+    campaign_id = add_campaign(engine, onchain=False)
+    newer = add_attempt(engine, add_pledge(engine, campaign_id), fiat_status="expired")
+    Paid(engine, late.login, newer).see()
+    code, told = cli.run("held", "--limit", "1")
+    assert (code, len(told["held"]), told["total"]) == (1, 1, 2)
+    assert "1 more wait" in cli.say("held", "--limit", "1")
+
+
+def test_close_lets_a_payment_be_that_was_looked_at_until_something_new_comes(
+    cli: PaymentsCli, engine: Engine, login_engine: Engine
+) -> None:
+    one = paid(engine, login_engine, onchain=False)
+    one.see(disputes=(dispute_seen("lost", 2000),))
+    assert cli.run("held")[1]["total"] == 1
+    code, told = cli.run("close", str(one.id), "--note", "the bank is right")
+    assert (code, told["payment"]["reason"]) == (0, None)
+    assert cli.run("held") == (0, {"held": [], "total": 0})
+    with engine.connect() as connection:
+        event = connection.execute(
+            select(attempt_events).where(attempt_events.c.lattice == "review")
+        ).one()
+    assert (event.from_status, event.to_status) == ("open", "closed")
+    assert event.evidence == {
+        "decided_by": "ana",
+        "note": "the bank is right",
+        "why": "the gateway reports the payment as partially refunded",
+    }
+    assert cli.run("close", str(one.id), "--note", "again")[0] == 2
+    one.see(disputes=(dispute_seen("won", 2000),))
+    assert cli.run("held")[1]["total"] == 1
+
+
+def test_close_is_refused_for_money_that_is_held(cli: PaymentsCli, late: Paid) -> None:
+    code, told = cli.run("close", str(late.id), "--note", "looked at")
+    assert code == 2
+    assert "accept it, or give it back" in told["refused"]
 
 
 def test_show_tells_all_about_a_payment_by_either_of_its_names(
@@ -183,3 +231,21 @@ def test_refund_and_return_say_which_of_them_is_meant(
 )
 def test_money_is_told_in_its_major_unit(minor: int | None, currency: str, words: str) -> None:
     assert money(minor, currency) == words
+
+
+def test_payment_that_was_handed_over_anew_is_found_at_settlement_by_its_own_id(
+    cli: PaymentsCli, engine: Engine, login_engine: Engine
+) -> None:
+    one = paid(engine, login_engine)
+    one.see(disputes=(dispute_seen(),))
+    set_request_state(login_engine, one.id, "void", reason="its refund was asked for")
+    one.look()
+    one.see(disputes=(dispute_seen("won"),))
+    code, told = cli.run("show", str(one.id))
+    name = told["payment"]["settlement_id"]
+    assert (code, told["payment"]["chain_status"]) == (0, "queued")
+    assert name not in {None, str(one.id)}
+    assert name in cli.say("show", str(one.id))
+    assert cli.run("show", name)[1]["payment"]["payment_id"] == str(one.id)
+    story = cli.why(str(one.id))["payment"]
+    assert (story["root_id"], len(story["generations"])) == (name, 1)

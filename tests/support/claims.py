@@ -236,7 +236,7 @@ class MemoryGateway(Gateway):
         return None
 
     @override
-    def changed_payments(self, *, since: datetime) -> Iterator[str]:
+    def changed_payments(self, *, since: datetime, until: datetime) -> Iterator[str]:
         return iter(())
 
     @override

@@ -1,6 +1,7 @@
 """A caller over answers that a test writes down, on a clock that moves by pausing."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import httpx
 from typing_extensions import override
@@ -78,3 +79,8 @@ def make_caller(
 
 def refusal(status: int, **headers: str) -> httpx.Response:
     return httpx.Response(status, json={"msg": "no"}, headers=headers)
+
+
+def tomorrow() -> datetime:
+    """Later than anything in a test changes, also where a fake's clock is ahead."""
+    return datetime.now(UTC) + timedelta(days=1)

@@ -151,8 +151,8 @@ class CrowdSplit(PayoutGateway):
         return None
 
     @override
-    def changed_payments(self, *, since: datetime) -> Iterator[str]:
-        return changes.changed_payments(self._api, since=since)
+    def changed_payments(self, *, since: datetime, until: datetime) -> Iterator[str]:
+        return changes.changed_payments(self._api, since=since, until=until)
 
     def _whole(self, data: Mapping[str, Any]) -> Observation:
         """What a payment is, with everything that was given back of it.

@@ -15,23 +15,22 @@ CREATED_WITHIN: Final = timedelta(minutes=15)
 """So soon after it was named almost every payment is created."""
 
 
-def changed_payments(api: Api, *, since: datetime) -> Iterator[str]:
+def changed_payments(api: Api, *, since: datetime, until: datetime) -> Iterator[str]:
     """Bare ids of payments, in no order, perhaps twice.
 
     The second generation lists by creation only: what changes in an older payment shows there as a
     new refund, as a dispute, or in a notification that was not delivered.
     """
     start = since - CLOCK_SKEW
-    rows = api.rows(
-        "/transactions", "transaction_list", _changed_since(api, start), pages_max=LIST_PAGES_MAX
-    )
+    changed = _changed(api, start, until + CLOCK_SKEW)
+    rows = api.rows("/transactions", "transaction_list", changed, pages_max=LIST_PAGES_MAX)
     for row in rows:
         yield from _bare(_payment_of(row))
     for notification in undelivered(api, since=start):
         yield from _bare(notification.provider_payment_id)
     # By creation, a dispute decided just now would be missed: the second generation shows all.
-    changed = _changed_since(api, start) if api.dialect == "gen3" else None
-    for row in api.rows("/disputes", "dispute_list", changed):
+    bounds = changed if api.dialect == "gen3" else None
+    for row in api.rows("/disputes", "dispute_list", bounds):
         updated = instant(row.get("updated_at"))
         if updated is None or updated >= start:
             yield from _bare(mapping(row.get("payment")).get("id"))
@@ -52,16 +51,20 @@ def payments_since(api: Api, since: datetime) -> Iterator[Mapping[str, Any]]:
 
 def created(api: Api, start: datetime, end: datetime | None = None) -> dict[str, str]:
     """The filter for what was created from ``start``, and until ``end`` where there is one."""
+    return _bounds(api, "created_at", start, end)
+
+
+def _changed(api: Api, start: datetime, end: datetime) -> dict[str, str]:
+    return _bounds(api, "updated_at", start, end)
+
+
+def _bounds(api: Api, name: str, start: datetime, end: datetime | None) -> dict[str, str]:
+    """The second generation knows no other moment than a payment's creation."""
     is_gen3 = api.dialect == "gen3"
-    bounds = {"created_at[gte]" if is_gen3 else "date_from": wire_time(start)}
+    bounds = {f"{name}[gte]" if is_gen3 else "date_from": wire_time(start)}
     if end is not None:
-        bounds["created_at[lte]" if is_gen3 else "date_to"] = wire_time(end)
+        bounds[f"{name}[lte]" if is_gen3 else "date_to"] = wire_time(end)
     return bounds
-
-
-def _changed_since(api: Api, start: datetime) -> dict[str, str]:
-    name = "updated_at[gte]" if api.dialect == "gen3" else "date_from"
-    return {name: wire_time(start)}
 
 
 def _payment_of(row: Mapping[str, Any]) -> object:

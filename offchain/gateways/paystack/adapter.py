@@ -145,8 +145,8 @@ class Paystack(PayoutGateway):
         return self.read_payment(reference_of(attempt_id))
 
     @override
-    def changed_payments(self, *, since: datetime) -> Iterator[str]:
-        return changed(self._api, since=since)
+    def changed_payments(self, *, since: datetime, until: datetime) -> Iterator[str]:
+        return changed(self._api, since=since, until=until)
 
     @override
     def refund(self, new: NewRefund) -> RefundSeen:

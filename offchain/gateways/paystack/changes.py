@@ -29,28 +29,29 @@ _INSTANTS: Final = (
 _SETTLED_REFUND: Final = frozenset({"processed", "failed"})
 
 
-def changed(api: Api, *, since: datetime) -> Iterator[str]:
-    """References of payments made, paid, refunded or disputed since then, perhaps twice."""
+def changed(api: Api, *, since: datetime, until: datetime) -> Iterator[str]:
+    """References of payments made, paid, refunded or disputed in between, perhaps twice."""
     floor = since - CLOCK_SKEW
     known: dict[int, str] = {}
-    for row in _made_since(api, "/transaction", floor - ABANDONED_AFTER):
+    end = until + CLOCK_SKEW
+    for row in _made(api, "/transaction", floor - ABANDONED_AFTER, end):
         reference, number = reference_in(row), row.get("id")
         if reference is not None:
             if isinstance(number, int):
                 known[number] = reference
             if touched_since(row, floor):
                 yield reference
-    for row in _made_since(api, "/refund", floor - REFUND_LIFE):
+    for row in _made(api, "/refund", floor - REFUND_LIFE, end):
         if touched_since(row, floor) or is_unsettled(row):
             yield from _refunded(api, row.get("transaction"), known)
-    for row in _made_since(api, "/dispute", floor - DISPUTE_LIFE):
+    for row in _made(api, "/dispute", floor - DISPUTE_LIFE, end):
         reference = reference_in(row.get("transaction"))
         if reference is not None and touched_since(row, floor):
             yield reference
 
 
-def _made_since(api: Api, path: str, since: datetime) -> Iterator[Mapping[str, Any]]:
-    return api.rows(path, {"from": write_instant(since)})
+def _made(api: Api, path: str, since: datetime, until: datetime) -> Iterator[Mapping[str, Any]]:
+    return api.rows(path, {"from": write_instant(since), "to": write_instant(until)})
 
 
 def _refunded(api: Api, transaction: object, known: dict[int, str]) -> Iterator[str]:

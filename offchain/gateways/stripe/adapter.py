@@ -134,14 +134,17 @@ class Stripe(PayoutGateway):
         return None
 
     @override
-    def changed_payments(self, *, since: datetime) -> Iterator[str]:
+    def changed_payments(self, *, since: datetime, until: datetime) -> Iterator[str]:
         """Ids out of Stripe's events, which it keeps for thirty days: ``since`` lies within them.
 
         Raises:
             GatewayUnavailable: The list ended early: what was yielded is true but not all.
         """
         fields = {
-            "created": {"gte": int(since.timestamp())},
+            "created": {
+                "gte": int(since.timestamp()),
+                "lte": int((until + CLOCK_SKEW).timestamp()),
+            },
             "types": webhooks.PAYMENT_EVENTS,
         }
         yielded: set[str] = set()

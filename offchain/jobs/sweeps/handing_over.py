@@ -1,4 +1,4 @@
-"""Hand captured payments over that settlement could not take before."""
+"""Hand captured payments over that settlement could not take before, or gave up for a claim."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, and_, select
 
 from offchain.jobs.runtime import Budget, Runtime
 from offchain.jobs.sweeps.rounds import round_from_anywhere
-from offchain.payments.handover import hand_over
+from offchain.payments.handover import WAITING, hand_over
 from offchain.services import Services
 from offchain.tables import payment_attempts
 
@@ -65,5 +65,5 @@ def is_waiting() -> ColumnElement[bool]:
         _attempts.booked_to == "campaign",
         _attempts.fiat_status == "captured",
         _attempts.claim_status == "none",
-        _attempts.chain_status == "none",
+        _attempts.chain_status.in_(sorted(WAITING)),
     )

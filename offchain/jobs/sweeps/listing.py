@@ -9,8 +9,8 @@ from offchain.reconciliation.reading import read_listed_payment
 from offchain.reconciliation.walking import walk
 
 WALK_SECONDS_MAX = 60
-"""A walk counts only when it is whole, so it has more time than a slice of work that can be left.
-With the calls that are under way when it ends, less than the time a job may take."""
+"""A window of a walk counts only when it is whole, so a walk has more time than other work. With
+the calls that are under way when it ends, less than the time a job may take."""
 READ_MAX = 200
 CLAIM_CHUNK = 20
 

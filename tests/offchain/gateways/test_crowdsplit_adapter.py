@@ -17,6 +17,7 @@ from offchain.gateways.types import NewRefund, Observation, Part
 from offchain.money import MinorUnits
 from stack.fakes.crowdsplit.cards import DECLINED_TOKEN, FRAUD_TOKEN, REVIEW_TOKEN
 from tests.support.crowdsplit import FakeCrowdSplit, card_payment, new_account, new_payment
+from tests.support.gateway_http import tomorrow
 from tests.support.offchain import FIFTY
 from tests.support.waiting import eventually
 
@@ -247,10 +248,10 @@ def test_changed_payments_names_the_payment_of_a_decided_refund_and_of_a_decided
     crowdsplit.control(path, outcome="open")
     start = later()
     wanted = {refunded.provider_payment_id, disputed.provider_payment_id}
-    assert wanted.isdisjoint(gateway.changed_payments(since=start))
+    assert wanted.isdisjoint(gateway.changed_payments(since=start, until=tomorrow()))
     crowdsplit.control(f"/refunds/{refund.provider_refund_id}", succeeds=True)
     crowdsplit.control(path, outcome="won")
-    assert wanted <= set(gateway.changed_payments(since=start))
+    assert wanted <= set(gateway.changed_payments(since=start, until=tomorrow()))
 
 
 @pytest.fixture

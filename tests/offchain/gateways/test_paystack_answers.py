@@ -14,6 +14,7 @@ from offchain.gateways.errors import GatewayRefused, GatewayUnavailable, Outcome
 from offchain.gateways.pacing import Pace
 from offchain.gateways.paystack.adapter import Paystack
 from offchain.gateways.paystack.wire import NAME
+from tests.support.gateway_http import tomorrow
 from tests.support.paystack import NAIRA, new_payment
 
 NOW = datetime.now(UTC)
@@ -153,7 +154,7 @@ def test_changed_payments_names_a_refund_under_way_although_its_list_tells_no_ch
     ]
     told = {"/refund": rows, "/transaction/77": PAID}
     with answered(lambda request: ok(told.get(request.url.path, []))) as paystack:
-        assert list(paystack.changed_payments(since=NOW)) == [REFERENCE]
+        assert list(paystack.changed_payments(since=NOW, until=tomorrow())) == [REFERENCE]
 
 
 def test_accounts_and_transfers_are_unavailable_when_the_answer_is_none() -> None:

@@ -65,7 +65,7 @@ def test_reference_in_reads_it_when_the_transaction_is(
 
 
 def changed(paystack: PaystackSite, since: datetime) -> set[str]:
-    return set(paystack.adapter().changed_payments(since=since))
+    return set(paystack.adapter().changed_payments(since=since, until=since + timedelta(days=1)))
 
 
 def test_changed_payments_names_what_was_created_since(paystack: PaystackSite) -> None:

@@ -13,6 +13,7 @@ from offchain.gateways.stripe import api
 from offchain.gateways.stripe.adapter import Stripe
 from offchain.gateways.types import NewRefund, NewTransfer, Observation, Part
 from offchain.money import Currency, MinorUnits, Money
+from tests.support.gateway_http import tomorrow
 from tests.support.stripe import (
     FakeStripe,
     brl,
@@ -297,7 +298,7 @@ def test_changed_payments_names_each_once_when_it_was_created_paid_refunded_or_d
     fake.dispute(created[0], "open")
     receiver = gateway.open_account(new_receiver()).account_id
     gateway.transfer(NewTransfer(uuid.uuid4(), brl(900), receiver, "payout"))
-    changed = list(gateway.changed_payments(since=since))
+    changed = list(gateway.changed_payments(since=since, until=tomorrow()))
     assert sorted(changed) == sorted(each.provider_payment_id for each in created)
 
 
@@ -306,7 +307,9 @@ def test_changed_payments_leaves_out_what_changed_before(fake: FakeStripe, gatew
     idle = gateway.create_payment(new_card_payment())
     fake.control("/clock", advance_s=600)
     fake.pay(old)
-    changed = list(gateway.changed_payments(since=datetime.now(UTC) + timedelta(seconds=300)))
+    changed = list(
+        gateway.changed_payments(since=datetime.now(UTC) + timedelta(seconds=300), until=tomorrow())
+    )
     assert changed == [old.provider_payment_id]
     assert idle.provider_payment_id not in changed
 
@@ -319,7 +322,7 @@ def test_changed_payments_ends_unavailable_when_there_are_more_pages_than_it_rea
     since = datetime.now(UTC)
     for _ in range(2):
         gateway.create_payment(new_card_payment())
-    changed = gateway.changed_payments(since=since)
+    changed = gateway.changed_payments(since=since, until=tomorrow())
     assert next(changed).startswith("pi_")
     with pytest.raises(GatewayUnavailable):
         next(changed)

@@ -12,6 +12,7 @@ import pytest
 from offchain.gateways.errors import GatewayUnavailable, OutcomeUnknown
 from offchain.gateways.stripe.adapter import Stripe
 from offchain.gateways.types import NewTransfer
+from tests.support.gateway_http import tomorrow
 from tests.support.stripe import brl, make_adapter, new_card_payment, new_receiver
 
 NOTHING: dict[str, Any] = {"object": "list", "data": [], "has_more": False}
@@ -79,7 +80,7 @@ def test_find_does_not_take_an_odd_list_for_an_empty_one(listed: Any) -> None:
 def test_lists_end_when_the_gateway_says_for_ever_that_there_is_more() -> None:
     endless = {"data": [{"id": "evt_1"}], "has_more": True}
     with answering(lambda _request: endless) as gateway, pytest.raises(GatewayUnavailable):
-        list(gateway.changed_payments(since=datetime.now(UTC)))
+        list(gateway.changed_payments(since=datetime.now(UTC), until=tomorrow()))
 
 
 def test_read_believes_no_payment_whose_refunds_are_odd() -> None:

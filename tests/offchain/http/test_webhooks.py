@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select, text, update
 from structlog.testing import capture_logs
 from typing_extensions import override
 
@@ -80,6 +80,21 @@ def test_webhook_is_stored_once_when_it_is_delivered_twice(
     answers = [http.post(URL, content=body, headers=signed(body)).json() for _ in range(2)]
     assert [answer["duplicate"] for answer in answers] == [False, True]
     assert len(stored(engine)) == 1
+
+
+@pytest.mark.parametrize("state", ["new", "unmatched", "done", "dead"])
+def test_webhook_that_was_given_up_is_worked_off_anew_when_it_is_sent_again(
+    http: httpx.Client, engine: Engine, state: str
+) -> None:
+    body = body_of()
+    http.post(URL, content=body, headers=signed(body))
+    with engine.begin() as connection:
+        connection.execute(update(inbox).values(state=state, tries=9))
+    answer = http.post(URL, content=body, headers=signed(body))
+    assert answer.json()["duplicate"] is (state != "dead")
+    with engine.connect() as connection:
+        row = connection.execute(select(inbox.c.state, inbox.c.tries)).one()
+    assert tuple(row) == (("new", 0) if state == "dead" else (state, 9))
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class ShortList(CrowdSplit):
     listed = ""
 
     @override
-    def changed_payments(self, *, since: datetime) -> Iterator[str]:
+    def changed_payments(self, *, since: datetime, until: datetime) -> Iterator[str]:
         yield self.listed
 
 

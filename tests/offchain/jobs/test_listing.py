@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,7 +22,7 @@ from offchain.jobs.sweeps import listing
 from offchain.jobs.sweeps.listing import list_walk, read_listed
 from offchain.reconciliation.listing import LEASE, claim_listed
 from offchain.reconciliation.tables import corrections, listed_payments
-from offchain.reconciliation.walking import OVERLAP, walk
+from offchain.reconciliation.walking import FIRST_LOOK_BACK, OVERLAP, WINDOW_MAX, walk
 from offchain.services import Services
 from tests.support.crowdsplit import FakeCrowdSplit, running_fake
 from tests.support.jobs import away, budget, created, known, later, make_runtime, opened, status
@@ -70,11 +71,12 @@ class ListingGateway:
     pages: list[Any]
     """Ids, or an error to raise between two of them."""
     shows: dict[str, Observation] = field(default_factory=dict)
-    asked_since: list[datetime] = field(default_factory=list)
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """From when to when, each time."""
     name: str = "crowdsplit"
 
-    def changed_payments(self, *, since: datetime) -> Iterator[str]:
-        self.asked_since.append(since)
+    def changed_payments(self, *, since: datetime, until: datetime) -> Iterator[str]:
+        self.asked.append((since, until))
         for one in self.pages:
             if isinstance(one, Exception):
                 raise one
@@ -202,7 +204,7 @@ def test_walk_begins_an_overlap_before_where_the_last_one_began(services: Servic
         moment = NOW + ahead
         list_walk(make_runtime(listing_services), budget())
         assert cursor(services.engine) == moment
-    assert gateway.asked_since[1] == NOW - OVERLAP
+    assert gateway.asked[-1] == (NOW - OVERLAP, NOW + timedelta(minutes=5))
 
 
 def test_cursor_stays_and_what_was_listed_is_kept_when_a_walk_breaks_off(
@@ -223,12 +225,51 @@ def test_cursor_stays_when_a_walk_takes_too_long(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "WALK_SECONDS_MAX", 10)
-    moments = iter([0.0, 99.0])
+    moments = chain([0.0], repeat(99.0))
     short = Budget(10, monotonic=lambda: next(moments))
     monkeypatch.setattr(listing, "Budget", lambda *_, **__: replace(short, started=0.0))
     listing_services, _ = with_list(services, *map(str, range(150)))
+    listing_services = replace(listing_services, clock=lambda: NOW)
     assert list_walk(make_runtime(listing_services), budget()) == 0
-    assert cursor(services.engine) is None
+    assert cursor(services.engine) == NOW - FIRST_LOOK_BACK
+
+
+def test_walk_that_takes_too_long_goes_on_where_it_stopped(services: Services) -> None:
+    """After a long outage, however little time each run has."""
+    listing_services, gateway = with_list(services, "p1")
+    listing_services = replace(listing_services, clock=lambda: NOW)
+    walker: Any = gateway
+    answers = chain([False, False], repeat(True))
+    assert walk(listing_services, walker, is_time_over=lambda: next(answers)) == "unfinished"
+    stopped = NOW - FIRST_LOOK_BACK + WINDOW_MAX
+    assert cursor(services.engine) == stopped
+    gateway.asked.clear()
+    assert walk(listing_services, walker, is_time_over=lambda: False) == "walked"
+    assert gateway.asked[0] == (stopped - OVERLAP, stopped + WINDOW_MAX)
+    assert all(since == before - OVERLAP for (_, before), (since, _) in pairwise(gateway.asked))
+    assert cursor(services.engine) == gateway.asked[-1][1] == NOW
+
+
+def test_walk_asks_the_time_though_nothing_is_listed(services: Services) -> None:
+    listing_services, gateway = with_list(services)
+    listing_services = replace(listing_services, clock=lambda: NOW)
+    walker: Any = gateway
+    assert walk(listing_services, walker, is_time_over=lambda: True) == "unfinished"
+    assert len(gateway.asked) == 1
+
+
+def test_walk_takes_half_as_much_at_once_after_what_no_run_could_finish(
+    services: Services,
+) -> None:
+    listing_services, gateway = with_list(services, "p1")
+    listing_services = replace(listing_services, clock=lambda: NOW)
+    walker: Any = gateway
+    for _ in range(2):
+        assert walk(listing_services, walker, is_time_over=lambda: True) == "unfinished"
+    assert walk(listing_services, walker, is_time_over=lambda: False) == "walked"
+    sizes = [until - since - OVERLAP for since, until in gateway.asked]
+    assert sizes[:5] == [WINDOW_MAX, WINDOW_MAX / 2, WINDOW_MAX / 4, WINDOW_MAX / 2, WINDOW_MAX]
+    assert cursor(services.engine) == NOW
 
 
 def test_one_odd_list_stops_no_other(services: Services) -> None:
@@ -245,10 +286,10 @@ def test_a_list_is_walked_by_one_worker_at_a_time(services: Services) -> None:
 
     class Slow(ListingGateway):
         @override
-        def changed_payments(self, *, since: datetime) -> Iterator[str]:
+        def changed_payments(self, *, since: datetime, until: datetime) -> Iterator[str]:
             entered.set()
             assert leave.wait(10)
-            yield from super().changed_payments(since=since)
+            yield from super().changed_payments(since=since, until=until)
 
     slow: Any = Slow(["p1"])
     quick, _ = with_list(services, "p2")

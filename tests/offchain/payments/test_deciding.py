@@ -1,6 +1,7 @@
 """What an operator decides: to accept held money, or to give money back."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
@@ -103,6 +104,64 @@ def test_payment_that_brought_too_much_is_accepted_and_the_rest_goes_back(
     send_refund(gateway.serving(engine), claim_one(engine))
     assert one.statuses()[2] == "refunded"
     assert books(engine) == {}
+
+
+def test_payment_that_brought_too_much_costs_the_campaign_what_it_asked_for_when_all_goes_back(
+    engine: Engine, login_engine: Engine
+) -> None:
+    """The gateway gives all of it back before our refund of the rest is sent."""
+    one = held(engine, login_engine, received_minor=6000, amount_minor=6000)
+    accept(engine, one.id)
+    whole = refund_seen("all", minor=6000)
+    one.see(refunds=(whole,))
+    send_refund(MemoryGateway(state="succeeded").serving(engine), claim_one(engine))
+    assert refund_rows(engine, one.id) == [
+        ("excess", "failed", 1000),
+        ("gateway", "succeeded", 6000),
+    ]
+    assert books(engine) == {}
+    one.see(refunds=(replace(whole, state="failed"),))
+    assert books(engine) == {RECEIVABLE: (6000, 0), OWED: (5000, 0), "refunds_payable": (1000, 0)}
+
+
+@pytest.mark.parametrize("parts", [(6000,), (5500, 500), (3000, 3000)])
+def test_campaign_bears_no_more_than_was_asked_for_in_however_many_refunds(
+    engine: Engine, login_engine: Engine, parts: tuple[int, ...]
+) -> None:
+    one = held(engine, login_engine, received_minor=6000, amount_minor=6000)
+    accept(engine, one.id)
+    before = books(engine)
+    seen_parts = tuple(refund_seen(str(minor), minor=minor) for minor in set(parts)) + tuple(
+        refund_seen("again", minor=minor) for minor in parts[1:] if parts.count(minor) > 1
+    )
+    one.see(refunds=seen_parts)
+    send_refund(MemoryGateway(state="succeeded").serving(engine), claim_one(engine))
+    assert books(engine) == {}
+    one.see(refunds=tuple(replace(part, state="failed") for part in seen_parts))
+    assert books(engine)[OWED] == before[OWED]
+
+
+def test_money_that_was_given_back_and_is_disputed_then_asks_for_a_person(
+    engine: Engine, login_engine: Engine
+) -> None:
+    one = held(engine, login_engine, received_minor=6000, amount_minor=6000)
+    back = refund_seen(minor=6000)
+    one.see(refunds=(back,))
+    assert (one.statuses()[0], one.reason) == ("returned", None)
+    one.see(refunds=(back,), disputes=(dispute_seen("lost", 6000),))
+    assert one.reason == "the gateway reports the payment as dispute lost"
+    assert books(engine)["chargeback_losses"] == (6000, 0)
+
+
+def test_held_money_whose_refund_bounced_and_went_again_asks_for_nobody(
+    engine: Engine, login_engine: Engine
+) -> None:
+    one = held(engine, login_engine, received_minor=6000, amount_minor=6000)
+    one.see(refunds=(refund_seen(minor=6000),))
+    one.see(refunds=(refund_seen(state="failed", minor=6000),))
+    assert (one.reason or "").startswith("a refund failed after it had succeeded")
+    one.see(refunds=(refund_seen(state="failed", minor=6000), refund_seen("r2", minor=6000)))
+    assert (one.statuses()[0], one.reason) == ("returned", None)
 
 
 def claim_one(engine: Engine) -> UUID:
@@ -227,7 +286,7 @@ def test_all_that_waits_for_a_person_is_listed_and_nothing_else(
     disputed = paid(engine, login_engine, onchain=False)
     disputed.see(disputes=(dispute_seen(),))
     with engine.connect() as connection:
-        found = {one.payment_id: one for one in read_held(connection, limit=10)}
+        found = {one.payment_id: one for one in read_held(connection, limit=10)[0]}
     assert set(found) == {late.id, odd.id, disputed.id}
     assert found[late.id].reason == "paid after the attempt was expired"
     assert found[odd.id].received_minor == 1

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from offchain.gateways.types import DisputeState
-from offchain.payments.claims import HELD_REASON, UNDONE_REASON
+from offchain.payments.claims import HELD_REASON
 from offchain.payments.observing import DUPLICATE_REASON
 from tests.support.claims import (
     Paid,
@@ -75,7 +75,7 @@ def test_dispute_before_settlement_ends_with_the_campaign_owed_what_is_here(
     assert books(engine) == left
     assert queued.asked_to_undo() == 1
     if outcome == "won":
-        assert queued.reason == UNDONE_REASON
+        assert queued.reason is None, "it is handed over anew"
 
 
 def test_dispute_that_was_lost_before_settlement_and_won_later_brings_the_money_back(
@@ -87,7 +87,7 @@ def test_dispute_that_was_lost_before_settlement_and_won_later_brings_the_money_
     assert dispute_states(engine, queued.id) == ["won"]
     assert queued.statuses()[2] == "none"
     assert books(engine) == {RECEIVABLE: (5000, 0), OWED: (5000, 0)}
-    assert queued.reason == f"a dispute that was lost is won after all; {UNDONE_REASON}"
+    assert queued.reason == "a dispute that was lost is won after all"
 
 
 @pytest.mark.parametrize("stage", ["submitted", "final"])

@@ -1,7 +1,7 @@
 """What stands in for a guard that is taken away: what a careless program would do instead."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from threading import Barrier, BrokenBarrierError
@@ -134,10 +134,12 @@ def only_onwards(now: ChainStatus, to: ChainStatus) -> bool:
     return to in CHAIN_MOVES[now] and order.index(to) > order.index(now)
 
 
-def take_a_broken_walk_for_a_whole_one(identifiers: Iterator[str]) -> Iterator[list[str]]:
+def take_a_broken_walk_for_a_whole_one(
+    identifiers: Iterator[str], is_time_over: Callable[[], bool]
+) -> Iterator[list[str]]:
     """End a walk where its gateway broke off."""
     with suppress(TransientError):
-        yield from _pages(identifiers)
+        yield from _pages(identifiers, is_time_over)
 
 
 def unknown_is_pending(_status: str, _sub_status: str) -> str:
