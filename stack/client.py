@@ -89,6 +89,34 @@ class DemoClient:
             f"{self._topology.http_url}/v1/payments", body, **{"idempotency-key": str(uuid4())}
         )
 
+    def send_picture(self, plan: CampaignPlan, picture: bytes) -> str:
+        """Send a JPEG for a campaign's cover straight to the store; returns its id."""
+        declared = self._post(
+            f"{self._topology.http_url}/v1/media",
+            {
+                "campaign": self.slug(plan),
+                "purpose": "cover",
+                "content_type": "image/jpeg",
+                "size_bytes": len(picture),
+            },
+            authorization=f"Bearer {self._topology.secrets.operator_token}",
+        )
+        upload = declared["upload"]
+        answer = self._client.put(upload["url"], content=picture, headers=upload["headers"])
+        if not answer.is_success:
+            raise PermanentError(f"the store answered an upload with {answer.status_code}")
+        file_id: str = declared["id"]
+        self._post(f"{self._topology.http_url}/v1/media/{file_id}/uploaded", {})
+        return file_id
+
+    def file(self, file_id: str) -> dict[str, Any]:
+        """A file as whoever sent it sees it."""
+        return self._get(f"{self._topology.http_url}/v1/media/{file_id}")
+
+    def page_url(self, plan: CampaignPlan) -> str:
+        """The campaign's page."""
+        return f"{self._topology.api_url}/campaigns/{self.slug(plan)}"
+
     def at_gateway(self, gateway: str, path: str, body: dict[str, Any] | None = None) -> None:
         """Drive a fake gateway through its control API."""
         self._post(f"{self._gateway_url(gateway)}{CONTROL}{path}", body or {})

@@ -14,13 +14,15 @@ from indexer.errors import PermanentError
 from indexer.proof import verify_transaction
 from offchain.gateways.crowdsplit.wire import METADATA_ATTEMPT
 from stack.client import DemoClient
+from stack.pictures import phone_picture
 from stack.reconciliation import Expected, Reconciled, in_suspense, reconcile
-from stack.scenario import CAMPAIGNS, CampaignPlan, PaymentPlan, plan_payments
+from stack.scenario import CAMPAIGNS, PICTURED, CampaignPlan, PaymentPlan, plan_payments
 from stack.supervisor import Supervisor
 from stack.topology import Topology
 
 CAMPAIGN_LIVE_TIMEOUT_S = 60
 SETTLED_TIMEOUT_S = 120
+SHOWN_TIMEOUT_S = 60
 DEMO_TUNING = {
     "LASTRO_SWEEP_INTERVAL_S": "1",
     "LASTRO_POLL_INTERVAL_S": "2",
@@ -35,6 +37,18 @@ Narrate = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """What became of a creator's picture."""
+
+    sent_bytes: int
+    shown_bytes: int
+    width: int
+    height: int
+    page: str
+    """Where it is seen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the demo ended with."""
 
@@ -44,6 +58,8 @@ class Outcome:
     """One final contribution as the API shows it."""
     is_proven: bool
     """Whether that contribution's transactions hold up against the node, without Lastro."""
+    picture: Picture | None
+    """None where the store is the user's own, which the demo leaves alone."""
     seconds: float
 
     @property
@@ -83,10 +99,12 @@ class Demo:
         started = time.monotonic()
         try:
             self._register_campaigns()
+            picture = self._send_picture()
             self._create_payments()
             self._refuse_forged_webhook()
             self._pay()
             shown = self._wait_until_settled()
+            seen = None if picture is None else self._wait_until_shown(*picture)
             self._narrate("reconciling gateways, ledger, chain and Postgres")
             reconciled = self._reconcile(shown)
         finally:
@@ -98,6 +116,7 @@ class Demo:
             reconciled=reconciled,
             sample=sample,
             is_proven=self._prove(sample["onchain"]),
+            picture=seen,
             seconds=round(time.monotonic() - started, 1),
         )
 
@@ -116,6 +135,24 @@ class Demo:
     def _is_live(self, plan: CampaignPlan) -> bool:
         onchain = self._client.campaign(plan)["onchain"]
         return onchain is not None and onchain["state"] == "live"
+
+    def _send_picture(self) -> tuple[str, int] | None:
+        if self._topology.objects.is_own:
+            return None
+        self._narrate("sending a phone's picture for a campaign's page straight to S3")
+        picture = phone_picture()
+        return self._client.send_picture(PICTURED, picture), len(picture)
+
+    def _wait_until_shown(self, file_id: str, sent_bytes: int) -> Picture:
+        def is_decided() -> bool:
+            return self._client.file(file_id)["state"] not in {"pending", "uploaded", "processing"}
+
+        self._until(is_decided, SHOWN_TIMEOUT_S, "the picture to be decided")
+        file = self._client.file(file_id)
+        if file["state"] != "ready":
+            raise PermanentError(f"the picture is {file['state']}: {file['reason']}")
+        page = self._client.page_url(PICTURED)
+        return Picture(sent_bytes, file["size_bytes"], file["width"], file["height"], page)
 
     def _create_payments(self) -> None:
         self._narrate(f"creating {len(self._payments)} payments at three gateways")

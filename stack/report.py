@@ -1,15 +1,17 @@
 """What the local stack tells its user: where to look, and how the demo ended."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from indexer.chain.networks import network_by_name
-from stack.demo import Outcome
+from stack.demo import Outcome, Picture
 from stack.topology import Topology
 
 _MINOR_PER_MAJOR = 100
+_KIB = 1024
 
 
 def show_addresses(topology: Topology, console: Console) -> None:
@@ -47,6 +49,9 @@ def show_outcome(outcome: Outcome, topology: Topology, console: Console) -> None
     console.print(table)
     states = ", ".join(f"{count} {state}" for state, count in sorted(outcome.states.items()))
     console.print(f"{states}, in {outcome.seconds} s; one contribution proven: {outcome.is_proven}")
+    if outcome.picture is not None:
+        console.print(_shown(outcome.picture))
+        console.print(f"  {outcome.picture.page}")
     console.print("Check one contribution yourself, trusting nothing but a node of your choice:")
     console.print(f"  {verify_command(outcome, topology)}", markup=False)
     console.print(f"  {topology.api_url}/v1/contributions/{outcome.sample['payment_id']}")
@@ -70,9 +75,16 @@ def outcome_as_json(outcome: Outcome) -> dict[str, Any]:
         "ok": outcome.is_good,
         "proven": outcome.is_proven,
         "states": outcome.states,
+        "picture": None if outcome.picture is None else asdict(outcome.picture),
         "reconciliation": {name: row.as_json() for name, row in outcome.reconciled.items()},
         "seconds": outcome.seconds,
     }
+
+
+def _shown(picture: Picture) -> str:
+    sent, shown = picture.sent_bytes / _KIB, picture.shown_bytes / _KIB
+    size = f"{picture.width} by {picture.height}, {shown:,.0f} KiB"
+    return f"A picture of {sent:,.0f} KiB is shown as {size}, on its campaign's page:"
 
 
 def _major(minor: int | None) -> str:

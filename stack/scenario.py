@@ -69,6 +69,8 @@ _LAGOS = CampaignPlan(
     "lagos-library", "A library for Makoko", "Makoko Readers", 500_000_00, None, currency="ngn"
 )
 CAMPAIGNS = (_RIO, _CINEMA, _HORTA, _REEF, _LAGOS)
+PICTURED = _RIO
+"""Whose page gets a picture."""
 
 _FAULTS: dict[int, Fault] = {
     3: "sent_twice",

@@ -80,6 +80,13 @@ def assert_balanced(report: dict[str, Any]) -> None:
     assert paid == {("brl", True), ("usd", True), ("ngn", True)}
 
 
+def assert_shown(report: dict[str, Any]) -> None:
+    """The picture was made smaller, and stands upright although it was stored lying down."""
+    picture = report["picture"]
+    assert (picture["width"], picture["height"]) == (1024, 1365)
+    assert picture["shown_bytes"] < picture["sent_bytes"] / 5
+
+
 def is_gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
@@ -90,6 +97,7 @@ def test_demo_reconciles_to_the_last_centavo_when_undisturbed(tmp_path: Path) ->
         started = programs(tmp_path)
         report = finish(process)
     assert_balanced(report)
+    assert_shown(report)
     assert all(is_gone(pid) for pid in started.values())
 
 
