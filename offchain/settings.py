@@ -14,6 +14,8 @@ from offchain.media.settings import MediaWorkSettings, UploadSettings
 
 LateMoney = Literal["review", "accept", "return"]
 """What becomes of money that came after its payment had expired or was canceled."""
+WorkerQueues = Literal["all", "money", "media"]
+"""Which work a worker takes."""
 
 
 class QueueSettings(ProcessSettings):
@@ -124,6 +126,12 @@ class WorkerSettings(MediaWorkSettings, GatewaySettings):
         le=300,
         description="Seconds after which a sweep stops and leaves the rest to its next run.",
         validation_alias="LASTRO_JOB_SECONDS_MAX",
+    )
+    worker_queues: WorkerQueues = Field(
+        "all",
+        description="What this worker takes: all; money (webhooks, payments, refunds, ledger) or "
+        "media (creators' files), where each is to have workers of its own.",
+        validation_alias="LASTRO_WORKER_QUEUES",
     )
     late_money: LateMoney = Field(
         "review",

@@ -1,4 +1,4 @@
-"""``lastro media``: upload links for creators, what became of a campaign's files, and erasure.
+"""``lastro media``: creators' upload links, what became of files, taking down, and erasure.
 
 Exit codes: 0 done; 1 the outside did not answer; 2 the command line or a setting is wrong.
 """
@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the outside did not answer; 2 the command line or a settin
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 from pydantic import Field, SecretStr
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from offchain.media.declaring import Campaign
 
 FILES_MAX = 500
+_NOT_TAKEN_DOWN = {
+    "unknown": "is not known",
+    "undecided": "is not decided yet: try again in a minute",
+    "never_shown": "was never shown, and its object is removed in any case",
+}
 
 app = typer.Typer(no_args_is_help=True, help="Creators' files, and who may upload them.")
 
@@ -84,6 +90,36 @@ def list_files(slug: Slug, *, as_json: Json = False) -> None:
         )
 
 
+@app.command("remove")
+def remove_file(
+    file_id: Annotated[UUID, typer.Argument(metavar="FILE_ID", help="As the list shows it.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept, and never shown to anyone.")],
+    by: Annotated[str, typer.Option("--by", help="Who wants it; kept likewise.")],
+    as_json: Json = False,
+) -> None:
+    """Take a file down: no page shows it any more, and the worker removes it from the store."""
+    from offchain.media.taking_down import take_down
+    from stack.chain_access import opened
+
+    who, why = _words(by, "--by", characters_max=100), _words(reason, "--reason")
+    with opened("offchain") as engine, engine.begin() as connection:
+        done = take_down(connection, file_id, by=who, reason=why, now=datetime.now(UTC))
+    fault = _NOT_TAKEN_DOWN.get(done)
+    if fault is not None:
+        raise ConfigurationError(f"file {file_id} {fault}")
+    if as_json:
+        show({"file_id": file_id, "outcome": done}, as_json=True)
+        return
+    console.print(f"file {file_id} is removed" + (" already" * (done == "already")), markup=False)
+    if done == "taken_down":
+        console.print(
+            "the worker removes its objects within seconds; caches of a CDN keep it until they are "
+            "purged",
+            markup=False,
+        )
+
+
 @app.command("erase-uploader")
 def erase(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The creator, as campaigns say.")],
@@ -100,6 +136,18 @@ def erase(
         show({"erased": count}, as_json=True)
     else:
         console.print(f"erased the uploader of {count} files", markup=False)
+
+
+def _words(text: str, option: str, *, characters_max: int = 500) -> str:
+    """What an operator wrote, without space around it.
+
+    Raises:
+        ConfigurationError: It is nothing, or too much.
+    """
+    words = text.strip()
+    if not 1 <= len(words) <= characters_max or not words.isprintable():
+        raise ConfigurationError(f"{option} takes 1 to {characters_max} characters on one line")
+    return words
 
 
 def _campaign(connection: "Connection", slug: str) -> "Campaign":

@@ -58,7 +58,7 @@ class ObjectStore:
     def environment(self, secrets: LocalSecrets, *, pages_url: str) -> dict[str, str]:
         """What a service process must know of the store, and of who may upload to it."""
         uploads = {
-            "LASTRO_UPLOAD_SECRET": secrets.upload_secret,
+            "LASTRO_UPLOAD_SECRET": os.environ.get("LASTRO_UPLOAD_SECRET") or secrets.upload_secret,
             "LASTRO_PAGE_ORIGINS": pages_url,
             "LASTRO_PAGES_URL": pages_url,
         }
@@ -75,6 +75,7 @@ class ObjectStore:
             "LASTRO_S3_SECRET_ACCESS_KEY": secrets.s3_secret_access_key,
             "LASTRO_MEDIA_QUEUE_URL": f"{self.url}/{_ACCOUNT}/{QUEUE}",
             "LASTRO_SQS_ENDPOINT_URL": self.url,
+            "LASTRO_CDN_BASE_URL": "",  # the caller's stands before another store
         }
 
 

@@ -64,12 +64,15 @@ def script_texts(gettext: Translate) -> dict[str, str]:
         "processing": gettext("Processing"),
         "ready": gettext("Ready: it is on the page now"),
         "readyLater": gettext("Ready: load the page again to see it"),
+        "replaced": gettext("Ready, but another cover took its place"),
+        "removed": gettext("The file was removed: it is not on the page any more"),
         "slow": gettext("Still processing: it will be on the page when it is ready"),
         "retrying": gettext("The connection failed. Trying again"),
         "offline": gettext("The connection failed. Check it and try again"),
         "refusedLink": gettext(
             "Your upload link does not work for this campaign any more: ask for a new one"
         ),
+        "newLink": gettext("You have a new upload link: try again with it"),
         "notTaken": gettext("The file was not taken. Try again later"),
         "empty": gettext("The file is empty"),
         "tooLarge": gettext("The file has {size}: at most {limit} are taken"),

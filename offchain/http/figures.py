@@ -10,7 +10,7 @@ from typing import Final, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import ColumnElement, Connection, Interval, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Interval, case, func, literal, select
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
@@ -19,7 +19,7 @@ from offchain.jobs.sweeps.handing_over import is_waiting
 from offchain.jobs.sweeps.registry import SWEEPS
 from offchain.media.rows import State
 from offchain.media.tables import files
-from offchain.media.verdicts import GRACE
+from offchain.media.verdicts import BY_OPERATOR, GRACE
 from offchain.payments.feedback import ON_THE_WAY
 from offchain.payments.lattice import FIAT_RANK, may_expire
 from offchain.reconciliation.tables import corrections, listed_payments
@@ -216,9 +216,11 @@ def _of_media(connection: Connection, now: datetime) -> Iterator[Metric]:
         (),
         [((), 0 if moment is None else max((now - moment).total_seconds(), 0))],
     )
-    ended = files.c.state.in_(("refused", "failed"))
-    by_reason = select(files.c.state, files.c.reason, func.count()).where(ended)
-    grouped = by_reason.group_by(files.c.state, files.c.reason)
+    # One that had failed and was taken down since has failed: what is counted never gets fewer.
+    end = case((files.c.state == "removed", "failed"), else_=files.c.state).label("end")
+    unfit = files.c.state.in_(("refused", "failed", "removed")) & (files.c.reason != BY_OPERATOR)
+    by_reason = select(end, files.c.reason, func.count()).where(unfit)
+    grouped = by_reason.group_by(end, files.c.reason)
     yield _counter(
         "media_unfit_files",
         "Files that were refused or failed, by why",

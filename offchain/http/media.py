@@ -135,8 +135,10 @@ def create_media(
 def media_uploaded(media_id: UUID, state: State, media: Bucket, response: Response) -> MediaView:
     """Say that a file was uploaded. It is a hint: what is in the store decides."""
     with state.services.engine.begin() as connection:
-        view = _view(connection, hint(connection, media_id, now=state.services.clock()), media)
-    state.bell.ring_file(media_id)
+        is_moved = hint(connection, media_id, now=state.services.clock())
+        view = _view(connection, read_file(connection, media_id), media)
+    if is_moved:  # else it is due or decided anyway: whoever says so again wakes nobody
+        state.bell.ring_file(media_id)
     response.headers["Cache-Control"] = "no-store"
     return view
 
@@ -273,7 +275,9 @@ def _signed(file: File, kind: Kind, media: Media, state: HttpState) -> NewMediaV
     try:
         signed = media.store.sign_put(put, life=life)
     except (TransientError, PermanentError) as error:
-        _log.error("upload_not_signed", file_id=str(file.id), error=type(error).__name__)
+        _log.error(
+            "upload_not_signed", file_id=str(file.id), error=type(error).__name__, why=str(error)
+        )
         raise ProblemError(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "store-unavailable",

@@ -78,12 +78,14 @@ class MediaView(Body):
     campaign: str = Field(description="Slug of the campaign.")
     purpose: Purpose
     state: State
-    reason: str | None = Field(description="Why it is refused, failed or expired.")
+    reason: str | None = Field(description="Why it is refused, failed, expired or removed.")
     content_type: str
     size_bytes: int = Field(description="As it is shown, or before that as it was declared.")
     width: int | None
     height: int | None
-    processed: Processed | None = Field(description="Whether it is as it came or made smaller.")
+    processed: Processed | None = Field(
+        description="As it came, made smaller, or freed of metadata."
+    )
     url: str | None = Field(description="Null until it is ready.")
     created_at: AwareDatetime
 
@@ -129,7 +131,7 @@ def media_view(file: File, *, campaign: str, urls: PublicUrls) -> MediaView:
         size_bytes=file.declared_bytes if file.stored_bytes is None else file.stored_bytes,
         width=file.width,
         height=file.height,
-        processed=file.processed,
+        processed=file.processed if is_ready else None,
         url=urls.of(file.object_key, file.etag) if is_ready else None,
         created_at=file.created_at,
     )

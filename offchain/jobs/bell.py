@@ -1,7 +1,7 @@
 """The wake-up bell: tell a worker that a webhook or a file waits. Redis may be away, or forget.
 
-Bells and the ticks of each sweep have a queue of their own. Workers serve the queues in turn, so
-that neither a burst of bells nor one slow sweep keeps another from its turn.
+Bells of money, bells of files and the ticks of each sweep have a queue of their own. Workers serve
+the queues in turn, so that neither a burst of bells nor one slow sweep keeps another from its turn.
 """
 
 from uuid import UUID
@@ -13,6 +13,7 @@ from rq import Queue
 from offchain.inbox.store import InboxId
 
 BELLS = "lastro-bells"
+FILE_BELLS = "lastro-files"
 RING = "offchain.jobs.entry.ring"
 RING_FILE = "offchain.jobs.entry.ring_file"
 RUN_SWEEP = "offchain.jobs.entry.run_sweep"
@@ -40,18 +41,19 @@ class Bell:
 
     def __init__(self, client: redis.Redis) -> None:
         self._queue = Queue(BELLS, connection=client)
+        self._files = Queue(FILE_BELLS, connection=client)
 
     def ring(self, inbox_id: InboxId) -> None:
         """Ask for one event to be worked off soon; a lost bell costs only latency."""
-        self._ring(RING, int(inbox_id))
+        self._ring(self._queue, RING, int(inbox_id))
 
     def ring_file(self, file_id: UUID) -> None:
         """Ask for one file to be decided soon; a lost bell costs only latency."""
-        self._ring(RING_FILE, str(file_id))
+        self._ring(self._files, RING_FILE, str(file_id))
 
-    def _ring(self, function: str, subject: int | str) -> None:
+    def _ring(self, queue: Queue, function: str, subject: int | str) -> None:
         try:
-            self._queue.enqueue(
+            queue.enqueue(
                 function,
                 subject,
                 job_timeout=JOB_TIMEOUT_S,

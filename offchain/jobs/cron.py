@@ -22,14 +22,15 @@ from typing_extensions import override
 
 from offchain.jobs.bell import FAILURE_LIFE_S, JOB_TIMEOUT_S, open_redis, tick_queue
 from offchain.jobs.entry import run_sweep
-from offchain.jobs.sweeps.registry import SWEEPS
+from offchain.jobs.sweeps.registry import MEDIA_SWEEPS, SWEEPS
 from offchain.settings import CronSettings
 
 RESTART_PAUSE_S = 1.0
 FORGET_INTERVAL_S = 3600
 """Who sent a file is kept for days: an hour more or less is nothing."""
-TICK_LIFE_S = 2 * JOB_TIMEOUT_S * len(SWEEPS)
-"""A waiting tick outlives one turn of every other sweep, however long each takes."""
+TICK_LIFE_S = 2 * JOB_TIMEOUT_S * len(SWEEPS) * (len(MEDIA_SWEEPS) + 1)
+"""A waiting tick outlives one turn of every other sweep, however long each takes; those of files
+have one turn a round together, their bells among them."""
 
 _log = structlog.get_logger(__name__)
 

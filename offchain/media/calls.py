@@ -27,9 +27,12 @@ from pydantic import SecretStr
 from indexer.errors import ConfigurationError, PermanentError, TransientError
 
 CONNECT_TIMEOUT_S: Final = 2
-READ_TIMEOUT_S: Final = 10
-TRIES: Final = 2
-"""Of one call; what fails then has its own retry, from a row."""
+READ_TIMEOUT_S: Final = 8
+"""Of calls that carry a file, or have the store copy one."""
+QUICK_READ_TIMEOUT_S: Final = 2
+"""Of calls that ask or tell, and come first: a store that hangs keeps a worker no longer."""
+TRIES: Final = 1
+"""Of one call: what fails has its own retry, from a row, while other work goes on."""
 
 _OUTSIDE_FAILURES = (
     ConnectionFailure,
@@ -54,6 +57,7 @@ _AGAIN = frozenset(
     }
 )
 _NO_BUCKET = "NoSuchBucket"
+_CODE_CHARACTERS_MAX = 64
 _AGAIN_STATUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -68,11 +72,20 @@ class StoreRefused(PermanentError):  # noqa: N818 - reads as a state
         code: Its error code.
     """
 
-    def __init__(self, code: str) -> None:
-        super().__init__(
-            f"the store refused: {code}. Check LASTRO_S3_BUCKET, the credentials and their rights "
-            "(s3:GetObject, s3:PutObject, s3:DeleteObject, s3:ListBucket)"
+    def __init__(self, code: str, *, lacks: bool = False) -> None:
+        """Say what to do.
+
+        Args:
+            code: The store's own.
+            lacks: Whether it says that it does not know how.
+        """
+        advice = (
+            "It lacks what files need: conditional writes and copies (If-Match, If-None-Match)"
+            if lacks
+            else "Check LASTRO_S3_BUCKET, the credentials and their rights (s3:GetObject, "
+            "s3:PutObject, s3:DeleteObject on media/* and quarantine/*, s3:ListBucket)"
         )
+        super().__init__(f"the store refused: {code}. {advice}")
         self.code = code
 
 
@@ -88,6 +101,7 @@ class Access:
     """None: boto3 finds credentials by itself."""
     secret: SecretStr | None = None
     path_style: bool = False
+    read_timeout_s: float = READ_TIMEOUT_S
 
 
 @dataclass(slots=True)
@@ -142,6 +156,8 @@ def ask(
         code, status = _code(error.response)
         if code in but or (str(status) in but and code != _NO_BUCKET):
             return None
+        if status == HTTPStatus.NOT_IMPLEMENTED or code == "NotImplemented":
+            raise StoreRefused(code or str(status), lacks=True) from None
         if code in _AGAIN or status in _AGAIN_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise StoreAway(f"the store does not serve now: {code or status}") from None
         raise StoreRefused(code or str(status)) from None
@@ -152,7 +168,7 @@ def ask(
 
 
 def _code(response: Mapping[str, Any]) -> tuple[str, int]:
-    code = str(response.get("Error", {}).get("Code", ""))
+    code = str(response.get("Error", {}).get("Code", ""))[:_CODE_CHARACTERS_MAX]
     return code, int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
@@ -165,7 +181,7 @@ def _open(access: Access) -> Any:  # noqa: ANN401 - as in ClientMaker
     config = Config(
         signature_version="s3v4" if access.service == "s3" else None,
         connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
+        read_timeout=access.read_timeout_s,
         retries={"mode": "standard", "total_max_attempts": TRIES},
         # Other stores than AWS' know no checksums of AWS'.
         request_checksum_calculation="when_required",

@@ -10,21 +10,23 @@ from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import structlog
 
 from indexer.errors import PermanentError, TransientError
-from offchain.media.imaging.outcomes import ImageFailure, Inspected, Shrunk
+from offchain.media.bench import bench
+from offchain.media.calls import StoreAway
+from offchain.media.imaging.outcomes import ImageFailure, Inspected, Shrunk, Stripped
 from offchain.media.imaging.running import check_ooxml, inspect, shrink
 from offchain.media.kinds import ACCEPTED, COMPRESS_ABOVE_BYTES, Kind
 from offchain.media.opening import Media
-from offchain.media.rows import File, Sibling, move, sibling_key
+from offchain.media.rows import File, Processed, Sibling, move, sibling_key
 from offchain.media.store import LONG_CACHE, Changed, Seen, TooLong
 from offchain.media.verdicts import (
     Columns,
     Sound,
     again,
+    again_unless_sure,
     came,
     declared_fault,
     expired,
@@ -52,6 +54,8 @@ class _Work:
         self.store = media.store
         self.file = file
         """As this worker has moved it last."""
+        self.etag: str | None = None
+        """Of the object that is looked at."""
         self.kind = ACCEPTED[file.declared_type]
         self.original = directory / "original"
         self.smaller = directory / f"smaller.{self.kind.extension}"
@@ -70,7 +74,7 @@ class _Work:
             raise _Moved
         self.file = moved
         if "decided_at" in columns:
-            _log.info("file_decided", file_id=str(moved.id), state=moved.state, reason=moved.reason)
+            _log.info("file_decided", **_named(moved), state=moved.state, reason=moved.reason)
 
     def try_again(self) -> None:
         """Leave the file to a later try: nothing is known of it."""
@@ -82,10 +86,14 @@ def decide(services: Services, file: File) -> File | None:
 
     Returns:
         The file as it is then; None when another worker has it by now.
+
+    Raises:
+        StoreAway: It is left to a later try, as others are better too.
+        OSError: This machine has no room for it; it is due again after its lease.
     """
     if services.media is None:
         return None
-    with TemporaryDirectory(prefix="lastro-media-") as directory:
+    with bench() as directory:
         work = _Work(services, services.media, file, Path(directory))
         try:
             _try(work)
@@ -98,14 +106,36 @@ def _try(work: _Work) -> None:
     try:
         _look(work)
     except ImageFailure as failure:
-        _log.warning(
-            "image_failed", file_id=str(work.file.id), code=failure.code, why=failure.detail
-        )
-        work.move(failed(failure.code, now=work.now))
+        _fail(work, failure)
     except (TransientError, PermanentError) as error:
         # No verdict: neither an absent store nor a wrong setting says anything of the file.
-        _log.warning("file_postponed", file_id=str(work.file.id), error=type(error).__name__)
+        _log.warning(
+            "file_postponed",
+            **_named(work.file),
+            error=type(error).__name__,
+            why=str(error),
+        )
         work.try_again()
+        if isinstance(error, StoreAway):
+            raise
+
+
+def _fail(work: _Work, failure: ImageFailure) -> None:
+    """End a file by what its engine says, unless the machine may have been to blame."""
+    _log.warning(
+        "image_failed",
+        file_id=str(work.file.id),
+        code=failure.code,
+        why=failure.detail,
+        is_certain=failure.is_certain,
+    )
+    later = None if failure.is_certain else again_unless_sure(work.file, now=work.now)
+    if later is not None:
+        work.move(later)
+    elif failure.code == "not_the_declared_type":
+        work.move(refused(failure.code, now=work.now))
+    else:
+        work.move(failed(failure.code, etag=work.etag, now=work.now))
 
 
 def _look(work: _Work) -> None:
@@ -113,6 +143,7 @@ def _look(work: _Work) -> None:
     if seen is None:
         _absent(work)
         return
+    work.etag = seen.etag
     is_own = is_our_own(work.file, seen)
     fault = None if is_own else declared_fault(work.file, seen)
     if fault is not None:
@@ -164,9 +195,12 @@ def _examine_image(work: _Work, seen: Seen, digest: bytes) -> None:
             siblings=work.media.siblings,
         )
         if isinstance(outcome, Shrunk):
-            _replace(work, seen, outcome)
+            _replace(work, seen, outcome, "compressed")
             return
-        _log.info("image_kept", file_id=str(work.file.id), reason=outcome.reason)
+        _log.info("image_not_shrunk", file_id=str(work.file.id), reason=outcome.reason)
+        if isinstance(outcome, Stripped):
+            _replace(work, seen, outcome, "stripped")
+            return
     _leave(work, seen, digest, inspect(work.original, content_type))
 
 
@@ -182,16 +216,16 @@ def _leave(work: _Work, seen: Seen, digest: bytes, header: Inspected | None) -> 
     work.move(ready(sound, now=work.now))
 
 
-def _replace(work: _Work, seen: Seen, shrunk: Shrunk) -> None:
-    """Write the smaller picture over the original, under the same key, if that is still there.
+def _replace(work: _Work, seen: Seen, result: Shrunk | Stripped, processed: Processed) -> None:
+    """Write our picture over the original, under the same key, if that is still there.
 
-    The intent is committed first, and the further forms are written first: whoever finds the
-    smaller picture finds all of it.
+    The intent is committed first, and the further forms are written first: whoever finds our
+    picture finds all of it.
     """
     key = work.file.object_key
-    work.move({"source_etag": seen.etag})
+    work.move({"source_etag": seen.etag, "processed": processed})
     siblings = []
-    for sibling in shrunk.siblings:
+    for sibling in result.siblings if isinstance(result, Shrunk) else ():
         name = sibling_key(key, sibling.format)
         work.store.put(name, sibling.path, sibling.content_type)
         siblings.append(Sibling(name, sibling.content_type, sibling.bytes))
@@ -201,7 +235,7 @@ def _replace(work: _Work, seen: Seen, shrunk: Shrunk) -> None:
         return
     digest = sha256(work.smaller.read_bytes()).digest()
     sound = Sound(
-        etag, shrunk.bytes, digest, "compressed", *_size_of(shrunk), siblings=tuple(siblings)
+        etag, result.bytes, digest, processed, *_size_of(result), siblings=tuple(siblings)
     )
     work.move(ready(sound, now=work.now))
 
@@ -209,9 +243,10 @@ def _replace(work: _Work, seen: Seen, shrunk: Shrunk) -> None:
 def _recognise(work: _Work, seen: Seen, digest: bytes) -> None:
     """End what was written before and not noted: measure our own result, never shrink it again."""
     header = inspect(work.original, work.kind.content_type)
-    siblings = tuple(_siblings_of(work))
+    processed = work.file.processed or "compressed"
+    siblings = tuple(_siblings_of(work)) if processed == "compressed" else ()
     sound = Sound(
-        seen.etag, seen.size_bytes, digest, "compressed", *_size_of(header), siblings=siblings
+        seen.etag, seen.size_bytes, digest, processed, *_size_of(header), siblings=siblings
     )
     work.move(ready(sound, now=work.now))
 
@@ -224,10 +259,17 @@ def _siblings_of(work: _Work) -> Iterable[Sibling]:
             yield Sibling(key, there.content_type, there.size_bytes)
 
 
-def _size_of(picture: Inspected | Shrunk | None) -> tuple[int | None, int | None, int | None]:
+def _size_of(
+    picture: Inspected | Shrunk | Stripped | None,
+) -> tuple[int | None, int | None, int | None]:
     return (None,) * 3 if picture is None else (picture.width, picture.height, picture.frames)
 
 
 def _fits(path: Path, kind: Kind) -> bool:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return kind.fits(content)
+
+
+def _named(file: File) -> dict[str, str]:
+    """A file in the log, and whose campaign to look at."""
+    return {"file_id": str(file.id), "campaign_id": str(file.campaign_id)}

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, func, insert, or_, select
 
 from offchain.media.kinds import Kind, Purpose
-from offchain.media.rows import GONE, File, read_file
+from offchain.media.rows import OPEN, PUBLIC, File, read_file
 from offchain.media.tables import file_uploaders, files
 from offchain.tables import campaigns
 
@@ -16,7 +16,7 @@ URL_LIFE: Final = timedelta(hours=1)
 FIRST_LOOK_AFTER: Final = timedelta(seconds=60)
 """When a file is looked for that nobody said came."""
 FILES_MAX: Final = 200
-"""Of one campaign that are in the bucket or on their way: a leaked link fills no more."""
+"""Of one campaign that are shown or on their way: a leaked link fills no more."""
 DECLARED_PER_HOUR_MAX: Final = 400
 """Of one campaign, whatever came of them."""
 OPERATOR: Final = "operator"
@@ -90,7 +90,7 @@ def declare(
     full = _is_full(connection, campaign_id, now)
     if full is not None:
         return full
-    key = f"media/{campaign_id}/{file_id}.{declaration.kind.extension}"
+    key = f"{PUBLIC}{campaign_id}/{file_id}.{declaration.kind.extension}"
     connection.execute(
         insert(files).values(
             id=file_id,
@@ -121,7 +121,7 @@ def _is_full(connection: Connection, campaign_id: UUID, now: datetime) -> Full |
     campaign = select(campaigns.c.id).where(campaigns.c.id == campaign_id)
     connection.execute(campaign.with_for_update(key_share=True))
     is_recent = files.c.created_at > now - timedelta(hours=1)
-    takes_room = files.c.state.not_in(GONE)
+    takes_room = files.c.state.in_((*OPEN, "ready"))
     counted = select(func.count().filter(takes_room), func.count().filter(is_recent)).where(
         and_(files.c.campaign_id == campaign_id, or_(takes_room, is_recent))
     )

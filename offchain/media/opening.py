@@ -1,11 +1,11 @@
 """What a process reaches of the media pipeline, opened once from its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import AnyHttpUrl
 
-from offchain.media.calls import Access, ClientMaker
-from offchain.media.queue import EventQueue
+from offchain.media.calls import QUICK_READ_TIMEOUT_S, Access, ClientMaker
+from offchain.media.queue import WAIT_S, EventQueue
 from offchain.media.settings import EngineName, MediaWorkSettings, SiblingName, StoreSettings
 from offchain.media.store import MediaStore
 from offchain.media.urls import PublicUrls, public_urls
@@ -43,9 +43,11 @@ def open_media(settings: StoreSettings) -> Media | None:
         return None
     endpoint = settings.s3_endpoint_url
     outside = settings.s3_public_endpoint_url or endpoint
+    inside = _access(settings, "s3", endpoint)
     store = MediaStore(
         settings.s3_bucket,
-        inside=ClientMaker(_access(settings, "s3", endpoint)),
+        inside=ClientMaker(inside),
+        quick=ClientMaker(replace(inside, read_timeout_s=QUICK_READ_TIMEOUT_S)),
         outside=ClientMaker(_access(settings, "s3", outside)),
     )
     if not isinstance(settings, MediaWorkSettings):
@@ -64,7 +66,8 @@ def _events(settings: MediaWorkSettings) -> EventQueue | None:
     if settings.media_queue_url is None:
         return None
     access = _access(settings, "sqs", settings.sqs_endpoint_url)
-    return EventQueue(str(settings.media_queue_url), ClientMaker(access))
+    patient = replace(access, read_timeout_s=QUICK_READ_TIMEOUT_S + WAIT_S)
+    return EventQueue(str(settings.media_queue_url), ClientMaker(patient))
 
 
 def _access(settings: StoreSettings, service: str, endpoint: AnyHttpUrl | None) -> Access:

@@ -13,6 +13,8 @@ from offchain.media.calls import ClientMaker, ask
 
 MESSAGES_MAX: Final = 10
 """SQS hands out and takes back no more at once."""
+WAIT_S: Final = 1
+"""SQS asks all its servers only when it has time; with more of it other sweeps would wait."""
 
 _log = structlog.get_logger(__name__)
 
@@ -32,11 +34,8 @@ class EventQueue:
         self._url = url
         self._maker = maker
 
-    def receive(self, *, wait_s: int) -> list[Message]:
-        """Take the next messages.
-
-        Args:
-            wait_s: How long to wait for the first, in whole seconds.
+    def receive(self) -> list[Message]:
+        """Take the next messages, and wait up to ``WAIT_S`` for the first.
 
         Raises:
             StoreAway: The queue does not answer.
@@ -47,7 +46,7 @@ class EventQueue:
             self._maker.get().receive_message,
             QueueUrl=self._url,
             MaxNumberOfMessages=MESSAGES_MAX,
-            WaitTimeSeconds=wait_s,
+            WaitTimeSeconds=WAIT_S,
         )
         return [
             Message(str(message["ReceiptHandle"]), str(message.get("Body", "")))

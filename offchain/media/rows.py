@@ -16,16 +16,21 @@ from indexer.db.columns import UTC_TIME
 from offchain.media.kinds import Purpose
 from offchain.media.tables import files
 
-State = Literal["pending", "uploaded", "processing", "ready", "refused", "failed", "expired"]
-Processed = Literal["untouched", "compressed"]
+State = Literal[
+    "pending", "uploaded", "processing", "ready", "refused", "failed", "expired", "removed"
+]
+Processed = Literal["untouched", "compressed", "stripped"]
 Removal = Literal["due", "done"]
 
 LEASE: Final = timedelta(minutes=3)
 """Longer than a job may take: what a worker took and did not end is due again after this."""
+PUBLIC: Final = "media/"
+"""What keys begin with that anybody may read who knows them."""
+QUARANTINE: Final = "quarantine/"
 OPEN: Final[tuple[State, ...]] = ("pending", "uploaded", "processing")
 """Nobody knows yet what came."""
-GONE: Final[tuple[State, ...]] = ("refused", "expired")
-"""No object is to be there."""
+GONE: Final[tuple[State, ...]] = ("refused", "failed", "expired", "removed")
+"""No object is to be there for the public."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,19 @@ class File:
     url_expires_at: datetime
     uploaded_at: datetime | None
     tries: int
+    engine_failures: int
     created_at: datetime
+    decided_at: datetime | None
 
 
 def sibling_key(object_key: str, name: str) -> str:
     """The key of a picture's further form."""
     return f"{object_key}.{name}"
+
+
+def quarantine_key(object_key: str) -> str:
+    """Where the bytes of a failed file lie, which nobody but the operator reads."""
+    return f"{QUARANTINE}{object_key.removeprefix(PUBLIC)}"
 
 
 _NAMES = tuple(File.__dataclass_fields__)
@@ -99,11 +111,15 @@ def files_of(connection: Connection, campaign_id: UUID, *, limit: int) -> list[F
 
 
 def move(connection: Connection, file: File, columns: Mapping[str, object]) -> File | None:
-    """Move a file if nobody moved it since it was read; None: leave it, another has it."""
+    """Move a file if nobody moved it since it was read; None: leave it, another has it.
+
+    Who says when it is to be tried next, if ever, has laid it down.
+    """
+    laid_down = {"is_taken": False} if "next_try_at" in columns else {}
     moved = connection.execute(
         update(files)
         .where(files.c.id == file.id, files.c.version == file.version)
-        .values({**columns, "version": file.version + 1})
+        .values({**columns, **laid_down, "version": file.version + 1})
         .returning(*_COLUMNS)
     ).mappings()
     row = moved.first()
@@ -130,17 +146,16 @@ def claim_removal(
     return _claim(connection, files.c.removal == "due", now=now, only=only)
 
 
-def hint(connection: Connection, file_id: UUID, *, now: datetime) -> File | None:
+def hint(connection: Connection, file_id: UUID, *, now: datetime) -> bool:
     """Have a file looked at soon, because somebody says that it came.
 
-    Nothing is believed. A file that is being worked on, or is decided, stays as it is: a smaller
-    picture that we write ourselves is announced too.
+    Nothing is believed, and nothing moves that is due anyway, is being worked on, or is decided:
+    a smaller picture that we write ourselves is announced too, and anybody may say anything.
 
     Returns:
-        The file, moved or not; None when there is none.
+        Whether it moved; there may be no such file.
     """
-    _hint(connection, files.c.id == file_id, now)
-    return read_file(connection, file_id)
+    return _hint(connection, files.c.id == file_id, now)
 
 
 def hint_by_key(connection: Connection, object_key: str, *, now: datetime) -> bool:
@@ -152,21 +167,23 @@ def hint_by_key(connection: Connection, object_key: str, *, now: datetime) -> bo
     came_late = connection.execute(
         update(files)
         .where(files.c.object_key == object_key, files.c.state.in_(GONE))
-        .values(removal="due", next_try_at=now, version=files.c.version + 1)
+        .values(removal="due", next_try_at=now, is_taken=False, version=files.c.version + 1)
     )
     return _hint(connection, files.c.object_key == object_key, now) or bool(came_late.rowcount)
 
 
 def _hint(connection: Connection, which: ColumnElement[bool], now: datetime) -> bool:
-    # One that a worker looks at just now is moved too: it may not have seen yet what came.
+    # Not one that a worker looks at just now: its work would be void. What came in between, and was
+    # not seen, is found a minute later.
+    waits = files.c.state == "pending", files.c.next_try_at > now, files.c.is_taken.is_(False)
     moved = connection.execute(
         update(files)
-        .where(which, files.c.state.in_(("pending", "uploaded")))
+        .where(which, *waits)
         .values(
             state="uploaded",
             tries=0,
             uploaded_at=func.coalesce(files.c.uploaded_at, literal(now, UTC_TIME)),
-            next_try_at=func.least(files.c.next_try_at, literal(now, UTC_TIME)),
+            next_try_at=now,
             version=files.c.version + 1,
         )
     )
@@ -186,7 +203,12 @@ def _claim(
     claimed = connection.execute(
         update(files)
         .where(files.c.id.in_(due.scalar_subquery()))
-        .values(next_try_at=now + LEASE, tries=files.c.tries + 1, version=files.c.version + 1)
+        .values(
+            next_try_at=now + LEASE,
+            is_taken=True,
+            tries=files.c.tries + 1,
+            version=files.c.version + 1,
+        )
         .returning(*_COLUMNS)
     ).mappings()
     row = claimed.first()

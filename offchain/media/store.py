@@ -5,7 +5,8 @@ calculations: query parameters" (what is signed must be sent); boto3 guide, "Dat
 protections" (checksums only where S3 requires them, as other stores know none).
 
 The role needs ``s3:GetObject``, ``s3:PutObject``, ``s3:DeleteObject`` on ``media/*`` and
-``s3:ListBucket``: without the last S3 answers 403 and not 404 for an object that is not there.
+``quarantine/*``, and ``s3:ListBucket``: without the last S3 answers 403 and not 404 for an object
+that is not there. The public may read ``media/*`` and nothing else.
 """
 
 import base64
@@ -24,7 +25,7 @@ SHORT_CACHE: Final = "public, max-age=60"
 """Of what a browser uploads: it may be replaced by a smaller picture, or removed."""
 LONG_CACHE: Final = "public, max-age=31536000, immutable"
 """Of what is decided: its URL names its version."""
-FETCH_SECONDS_MAX: Final = 60
+FETCH_SECONDS_MAX: Final = 15
 
 _SOURCE = "lastro-source"
 _CHUNK_BYTES = 256 * 1024
@@ -32,6 +33,14 @@ _CHANGED = frozenset(
     {"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"}
 )
 _MISSING = frozenset({"NoSuchKey", "404"})
+_QUICK = frozenset({"head_object", "head_bucket", "delete_object"})
+_HEADERS = {
+    "ContentType": "Content-Type",
+    "CacheControl": "Cache-Control",
+    "IfNoneMatch": "If-None-Match",
+    "ContentDisposition": "Content-Disposition",
+    "ChecksumSHA256": "x-amz-checksum-sha256",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +87,20 @@ class TooLong:
 class MediaStore:
     """One bucket, at two addresses: ours and the browsers'. Safe to share between threads."""
 
-    def __init__(self, bucket: str, *, inside: ClientMaker, outside: ClientMaker) -> None:
+    def __init__(
+        self, bucket: str, *, inside: ClientMaker, quick: ClientMaker, outside: ClientMaker
+    ) -> None:
         """Open nothing yet.
 
         Args:
             bucket: Its name.
-            inside: Client for our own work.
+            inside: Client for our own work on whole files.
+            quick: Client for what takes the store no time: it gives up soon.
             outside: Client that signs for browsers: the host is a part of every signature.
         """
         self._bucket = bucket
         self._inside = inside
+        self._quick = quick
         self._outside = outside
 
     def sign_put(self, put: Put, *, life: timedelta) -> SignedPut:
@@ -97,23 +110,9 @@ class MediaStore:
             ConfigurationError: There are no credentials.
             StoreAway: They could not be fetched.
         """
-        signed: dict[str, Any] = {
-            "ContentType": put.kind.content_type,
-            "CacheControl": SHORT_CACHE,
-            "IfNoneMatch": "*",
-        }
-        headers = {
-            "Content-Type": put.kind.content_type,
-            "Cache-Control": SHORT_CACHE,
-            "If-None-Match": "*",
-        }
-        if put.kind.disposition is not None:
-            signed["ContentDisposition"] = put.kind.disposition
-            headers["Content-Disposition"] = put.kind.disposition
+        signed = _shown_as(put.kind, SHORT_CACHE) | {"IfNoneMatch": "*"}
         if put.sha256 is not None:
-            checksum = base64.b64encode(put.sha256).decode()
-            signed["ChecksumSHA256"] = checksum
-            headers["x-amz-checksum-sha256"] = checksum
+            signed["ChecksumSHA256"] = base64.b64encode(put.sha256).decode()
         client = self._outside.get()
         url = ask(
             client.generate_presigned_url,
@@ -127,7 +126,7 @@ class MediaStore:
             ExpiresIn=int(life.total_seconds()),
             HttpMethod="PUT",
         )
-        return SignedPut(str(url), headers)
+        return SignedPut(str(url), {_HEADERS[name]: value for name, value in signed.items()})
 
     def head(self, key: str) -> Seen | None:
         """Look at an object; None when there is none.
@@ -240,6 +239,25 @@ class MediaStore:
         )
         return Changed() if answer is None else _etag_of(answer.get("CopyObjectResult", {}))
 
+    def copy(self, key: str, target: str, *, etag: str) -> bool:
+        """Copy an object as it is, if it is still the one that was looked at.
+
+        Returns:
+            Whether it was; repeated, it changes nothing.
+
+        Raises:
+            StoreAway: The store does not answer: it may have been written.
+            StoreRefused: It refused.
+        """
+        answer = self._ask(
+            "copy_object",
+            Key=target,
+            CopySource={"Bucket": self._bucket, "Key": key},
+            CopySourceIfMatch=_quoted(etag),
+            but=_CHANGED,
+        )
+        return answer is not None
+
     def check_bucket(self) -> None:
         """Make sure that there is a bucket: without one, every object looks as if it never came.
 
@@ -259,21 +277,23 @@ class MediaStore:
         self._ask("delete_object", Key=key)
 
     def close(self) -> None:
-        """Close both clients."""
+        """Close every client."""
         self._inside.close()
+        self._quick.close()
         self._outside.close()
 
     def _ask(
         self, call: str, *, but: frozenset[str] = frozenset(), **arguments: object
     ) -> Mapping[str, Any] | None:
         """Call the store; None for an error whose code is among ``but``."""
-        method: Callable[..., Any] = getattr(self._inside.get(), call)
+        maker = self._quick if call in _QUICK else self._inside
+        method: Callable[..., Any] = getattr(maker.get(), call)
         answer: Mapping[str, Any] | None = ask(method, Bucket=self._bucket, **arguments, but=but)
         return answer
 
 
-def _shown_as(kind: Kind) -> dict[str, Any]:
-    shown = {"ContentType": kind.content_type, "CacheControl": LONG_CACHE}
+def _shown_as(kind: Kind, cache_control: str = LONG_CACHE) -> dict[str, str]:
+    shown = {"ContentType": kind.content_type, "CacheControl": cache_control}
     if kind.disposition is not None:
         shown["ContentDisposition"] = kind.disposition
     return shown

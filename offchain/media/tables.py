@@ -1,7 +1,8 @@
-"""Creators' files, and apart from them, for a while, who sent each from where."""
+"""Creators' files, and apart from them who sent each from where, and who took which down."""
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
     func,
     text,
 )
@@ -20,8 +22,9 @@ from indexer.db.base import metadata
 from indexer.db.columns import HASH, UTC_TIME
 from offchain.tables import SCHEMA
 
-# One declared upload. Its state moves only by compare-and-set on version, and never leaves ready,
-# refused, failed or expired: triggers refuse both. What was declared stands.
+# One declared upload. Its state moves only by compare-and-set on version, and never leaves refused,
+# expired or removed, and ready or failed only for removed: triggers refuse all else. What was
+# declared stands.
 files = Table(
     "files",
     metadata,
@@ -33,10 +36,10 @@ files = Table(
     Column("declared_bytes", Integer, nullable=False),
     Column("declared_sha256", HASH),
     Column("state", Text, nullable=False, server_default="pending"),
-    Column("reason", Text),  # why it is refused, failed or expired
+    Column("reason", Text),  # why it is refused, failed, expired or removed
     Column("version", Integer, nullable=False, server_default="0"),
-    # Committed before the smaller picture is written over the original: whoever finds an object
-    # that names this ETag as its source knows it for our own result.
+    # Committed before our picture is written over the original: whoever finds an object that names
+    # this ETag as its source knows it for our own result. Of a failed file: of what failed.
     Column("source_etag", Text),
     Column("etag", Text),  # of what is shown
     Column("stored_bytes", BigInteger),
@@ -44,14 +47,18 @@ files = Table(
     Column("width", Integer),  # as shown: after orientation
     Column("height", Integer),
     Column("frames", Integer),
-    Column("processed", Text),
+    Column("processed", Text),  # what we set out to do, until the file is ready
     Column("siblings", JSONB, nullable=False, server_default="[]"),  # {key, type, bytes} each
     # An object that must go: due until the store has said so after the last moment it could come.
+    # That of a failed file goes to quarantine, and after its time there from the store.
     Column("removal", Text),
     Column("url_expires_at", UTC_TIME, nullable=False),
     Column("uploaded_at", UTC_TIME),  # when it was first said, or seen, to have come
     Column("next_try_at", UTC_TIME, server_default=func.now()),  # null: nothing is left to do
+    # A worker has it; should it die, next_try_at is when its lease is over.
+    Column("is_taken", Boolean, nullable=False, server_default=false()),
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("engine_failures", Integer, nullable=False, server_default="0"),  # the machine's, maybe
     Column("created_at", UTC_TIME, nullable=False, server_default=func.now()),
     Column("decided_at", UTC_TIME),
     UniqueConstraint("object_key"),
@@ -60,10 +67,11 @@ files = Table(
     CheckConstraint("purpose IN ('cover','gallery','document')", name="purpose"),
     CheckConstraint("declared_bytes BETWEEN 1 AND 20971520", name="declared_bytes"),
     CheckConstraint(
-        "state IN ('pending','uploaded','processing','ready','refused','failed','expired')",
+        "state IN"
+        " ('pending','uploaded','processing','ready','refused','failed','expired','removed')",
         name="state",
     ),
-    CheckConstraint("processed IN ('untouched','compressed')", name="processed"),
+    CheckConstraint("processed IN ('untouched','compressed','stripped')", name="processed"),
     CheckConstraint("removal IN ('due','done')", name="removal"),
     CheckConstraint(
         "state <> 'ready' OR (etag IS NOT NULL AND stored_bytes IS NOT NULL"
@@ -71,10 +79,11 @@ files = Table(
         name="ready_is_known",
     ),
     CheckConstraint(
-        "(state IN ('refused','failed','expired')) = (reason IS NOT NULL)", name="end_has_reason"
+        "(state IN ('refused','failed','expired','removed')) = (reason IS NOT NULL)",
+        name="end_has_reason",
     ),
     CheckConstraint(
-        "(state IN ('ready','refused','failed','expired')) = (decided_at IS NOT NULL)",
+        "(state IN ('ready','refused','failed','expired','removed')) = (decided_at IS NOT NULL)",
         name="end_has_time",
     ),
     CheckConstraint(
@@ -95,5 +104,18 @@ file_uploaders = Table(
     Column("created_at", UTC_TIME, nullable=False, server_default=func.now()),
     Index("ix_file_uploaders_created", "created_at"),
     Index("ix_file_uploaders_uploader", "uploader"),
+    schema=SCHEMA,
+)
+
+# Which file an operator took down, who and why; immutable. The read role has no way to it.
+file_removals = Table(
+    "file_removals",
+    metadata,
+    Column("file_id", Uuid, ForeignKey("offchain.files.id"), primary_key=True),
+    Column("removed_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", UTC_TIME, nullable=False, server_default=func.now()),
+    CheckConstraint("length(removed_by) BETWEEN 1 AND 100", name="removed_by"),
+    CheckConstraint("length(reason) BETWEEN 1 AND 500", name="reason"),
     schema=SCHEMA,
 )

@@ -19,7 +19,13 @@ LOOK_AGAIN_MAX: Final = timedelta(minutes=15)
 TRY_AGAIN_AFTER: Final = timedelta(seconds=5)
 TRY_AGAIN_MAX: Final = timedelta(minutes=10)
 
+QUARANTINED: Final = timedelta(days=30)
+"""How long a failed file is kept for operators, where nobody else reads it."""
+ENGINE_FAILURES_MAX: Final = 3
+"""A failure that may be the machine's fault is believed to be the file's at this one."""
+
 NEVER_CAME: Final = "never_came"
+BY_OPERATOR: Final = "by_operator"
 
 _DOUBLINGS_MAX = 10
 
@@ -34,7 +40,8 @@ class Sound:
         etag: As it is in the store now.
         stored_bytes: Its size there.
         sha256: Of those bytes.
-        processed: Whether it is the uploaded file or our smaller picture.
+        processed: Whether it is the uploaded file, our smaller picture, or the uploaded one without
+            what its camera wrote into it.
         width: Of a picture, as shown.
         height: Of a picture, as shown.
         frames: Of a picture.
@@ -63,7 +70,7 @@ def declared_fault(file: File, seen: Seen) -> str | None:
 
 
 def is_our_own(file: File, seen: Seen) -> bool:
-    """Whether an object is the smaller picture that we set out to write over the original.
+    """Whether an object is the picture that we set out to write over the original.
 
     Its mark alone proves nothing: it must name what our row named before anything was written.
     """
@@ -78,18 +85,28 @@ def came(file: File, *, now: datetime) -> Columns:
 
 def ready(sound: Sound, *, now: datetime) -> Columns:
     """It may be shown."""
-    return {**asdict(sound), "state": "ready", **_ended(now, None), "next_try_at": None}
+    return {**_ended(now, None), **asdict(sound), "state": "ready", "next_try_at": None}
 
 
 def refused(reason: str, *, now: datetime) -> Columns:
     """It is not what was declared: its object must go."""
-    ended = _ended(now, reason)
-    return {**ended, "state": "refused", "removal": "due", "next_try_at": now, "tries": 0}
+    return {**_ended(now, reason), "state": "refused", **_to_go(now)}
 
 
-def failed(reason: str, *, now: datetime) -> Columns:
-    """It cannot be shown; its object stays as it came."""
-    return {**_ended(now, reason), "state": "failed", "next_try_at": None}
+def failed(reason: str, *, etag: str | None, now: datetime) -> Columns:
+    """It cannot be shown: its object must go to quarantine, as it came.
+
+    Args:
+        reason: Why.
+        etag: Of the object that was looked at: nothing else is kept.
+        now: Business time.
+    """
+    return {**_ended(now, reason), "state": "failed", "source_etag": etag, **_to_go(now)}
+
+
+def taken_down(file: File, *, now: datetime) -> Columns:
+    """An operator wants it shown no more: its object must go; why one had failed stays known."""
+    return {"state": "removed", "reason": file.reason or BY_OPERATOR, **_to_go(now)}
 
 
 def is_over(file: File, *, now: datetime) -> bool:
@@ -125,12 +142,36 @@ def again(file: File, *, now: datetime) -> Columns:
     return {"next_try_at": now + pause * random.uniform(0.5, 1)}  # noqa: S311 - no secret
 
 
+def again_unless_sure(file: File, *, now: datetime) -> Columns | None:
+    """The machine may be to blame: try again; None when it has been so too often."""
+    failures = file.engine_failures + 1
+    if failures >= ENGINE_FAILURES_MAX:
+        return None
+    return {**again(file, now=now), "engine_failures": failures}
+
+
+def is_quarantined(file: File, *, now: datetime) -> bool:
+    """Whether a file's bytes are kept for operators, out of the public's sight."""
+    is_old = file.decided_at is not None and now >= file.decided_at + QUARANTINED
+    return file.state == "failed" and not is_old
+
+
 def removed(file: File, *, now: datetime) -> Columns:
-    """The store has no such object now; while one could still come, it is removed once more."""
-    late = file.url_expires_at + LATE
-    if now < late:
-        return {"next_try_at": late, "tries": 0}
+    """The public finds no such object now.
+
+    While one could still come it is removed once more, and one in quarantine when its time is over.
+    """
+    moments = [file.url_expires_at + LATE]
+    if file.state == "failed" and file.decided_at is not None:
+        moments.append(file.decided_at + QUARANTINED)
+    left = [moment for moment in moments if now < moment]
+    if left:
+        return {"next_try_at": min(left), "tries": 0}
     return {"removal": "done", "next_try_at": None}
+
+
+def _to_go(now: datetime) -> dict[str, Any]:
+    return {"removal": "due", "next_try_at": now, "tries": 0}
 
 
 def _doublings(file: File) -> int:
@@ -138,4 +179,4 @@ def _doublings(file: File) -> int:
 
 
 def _ended(now: datetime, reason: str | None) -> dict[str, Any]:
-    return {"reason": reason, "decided_at": now}
+    return {"reason": reason, "decided_at": now, "processed": None}

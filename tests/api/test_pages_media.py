@@ -101,9 +101,11 @@ def test_page_lists_documents_and_plays_videos(login_engine: Engine, read: Read)
     assert pictures(page) == []
 
 
-@pytest.mark.parametrize("state", ["pending", "uploaded", "processing", "refused", "failed"])
+@pytest.mark.parametrize(
+    "state", ["pending", "uploaded", "processing", "refused", "failed", "expired", "removed"]
+)
 def test_page_shows_no_file_that_is_not_ready(state: str, login_engine: Engine, read: Read) -> None:
-    is_over = state in {"refused", "failed"}
+    is_over = state in {"refused", "failed", "expired", "removed"}
     with login_engine.begin() as rows:
         campaign_id = b.add_campaign(rows)
         add_file(

@@ -2,13 +2,9 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
 
-import httpx
 import pytest
-from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Locator, Page, expect
+from playwright.sync_api import Browser, Route, expect
 from sqlalchemy import Engine
 
 from indexer.db.session import open_engine
@@ -17,17 +13,26 @@ from stack.valkey import EmbeddedValkey
 from tests.support import pictures
 from tests.support.browser import running_chromium
 from tests.support.offchain import add_campaign
-from tests.support.upload_site import UploadSite, running_upload_site
+from tests.support.upload_site import (
+    UploadSite,
+    choose,
+    file,
+    opened,
+    photo,
+    record_progress,
+    row_of,
+    running_upload_site,
+    shown,
+    slow_down,
+)
 
 TEMPLATE = "lastro_template"
-RED = (220, 20, 20)
-TURN_CLOCKWISE = 6
-"""EXIF orientation of a picture whose top is at its right (Exif 3.0, tag 274)."""
 COMPRESS_ABOVE_BYTES = 5 * 1024 * 1024
 BYTES_MAX = 20 * 1024 * 1024
 WIDTH_MAX = 1024
-UPLOAD_BYTES_PER_S = 4_000_000
 SHOWN_IN_MS = 45_000
+SMALL = pictures.saved(pictures.marked(300, 200), pictures.PNG)
+PDF = b"%PDF-1.7\n%%EOF\n"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -64,97 +69,6 @@ def slug(engine: Engine) -> str:
     return slug
 
 
-@contextmanager
-def opened(
-    browser: Browser, url: str, *, scripted: bool = True, tolerated: tuple[str, ...] = ()
-) -> Iterator[Page]:
-    """A page in a browser of its own, which must have complained of nothing but ``tolerated``."""
-    complaints: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and not any(part in message.text for part in tolerated):
-            complaints.append(message.text)
-
-    context = browser.new_context(locale="pt-BR", java_script_enabled=scripted)
-    page = context.new_page()
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", note)
-    try:
-        page.goto(url)
-        yield page
-        assert complaints == []
-    finally:
-        context.close()
-
-
-def photo(*, sideways: bool = False) -> bytes:
-    """A photograph of over 5 MiB with a red top; ``sideways`` as a phone stores an upright one."""
-    picture = pictures.photo(1600, 2400, noise=60)
-    picture.paste(RED, (0, 0, 1600, 400))
-    if sideways:
-        picture = picture.transpose(Image.Transpose.ROTATE_90)
-    block = pictures.exif(TURN_CLOCKWISE if sideways else 1, gps=True)
-    return pictures.saved(picture, pictures.JPEG, quality=97, subsampling=0, exif=block)
-
-
-def choose(page: Page, *files: FilePayload) -> list[Locator]:
-    """Choose files as a person does; their rows in the list."""
-    with page.expect_file_chooser() as chooser:
-        page.get_by_label("Escolha arquivos").click()
-    chooser.value.set_files(files)
-    return [row_of(page, file["name"]) for file in files]
-
-
-def row_of(page: Page, name: str) -> Locator:
-    return page.get_by_role("listitem").filter(has_text=name)
-
-
-def file(name: str, kind: str, content: bytes) -> FilePayload:
-    return {"name": name, "mimeType": kind, "buffer": content}
-
-
-def shown(picture: Locator) -> tuple[int, int]:
-    """Natural size of a picture that has come, whose upper left must be red."""
-    picture.scroll_into_view_if_needed()
-    width, height = picture.evaluate(
-        "image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
-    )
-    answer = httpx.get(picture.evaluate("image => image.currentSrc"))
-    assert pictures.SECRET not in answer.content
-    with Image.open(BytesIO(answer.content)) as image:
-        assert image.size == (width, height)
-        corner = image.convert("RGB").resize((2, 12)).tobytes()[:3]
-    assert corner[0] > 2 * max(corner[1:])
-    return width, height
-
-
-def slow_down(page: Page) -> None:
-    """Give the page a phone's line, on which an upload takes longer than a moment."""
-    page.context.new_cdp_session(page).send(
-        "Network.emulateNetworkConditions",
-        {
-            "offline": False,
-            "latency": 0,
-            "downloadThroughput": -1,
-            "uploadThroughput": UPLOAD_BYTES_PER_S,
-        },
-    )
-
-
-def record_progress(page: Page) -> None:
-    """Keep every value that the bar of an upload shows."""
-    page.evaluate(
-        """() => {
-          window.seenParts = [];
-          const list = document.querySelector("#upload-list");
-          const note = (bar) => window.seenParts.push(bar.value);
-          new MutationObserver(
-            () => list.querySelectorAll("progress[value]:not([hidden])").forEach(note),
-          ).observe(list, { subtree: true, attributes: true });
-        }"""
-    )
-
-
 def test_creator_uploads_a_phones_picture_and_everybody_sees_it_upright(
     chromium: Browser, site: UploadSite, slug: str
 ) -> None:
@@ -184,8 +98,6 @@ def test_creator_uploads_a_phones_picture_and_everybody_sees_it_upright(
 def test_creator_uploads_several_files_at_once_with_the_keyboard(
     chromium: Browser, site: UploadSite, slug: str
 ) -> None:
-    small = pictures.saved(pictures.marked(300, 200), pictures.PNG)
-    pdf = b"%PDF-1.7\n%%EOF\n"
     with opened(chromium, site.upload_link(slug)) as page:
         page.get_by_label("Capa").focus()
         page.keyboard.press("ArrowRight")
@@ -194,9 +106,9 @@ def test_creator_uploads_several_files_at_once_with_the_keyboard(
         with page.expect_file_chooser() as chooser:
             page.keyboard.press("Space")
         files = [
-            file("um.png", pictures.PNG, small),
-            file("dois.png", pictures.PNG, small),
-            file("plano.pdf", "application/pdf", pdf),
+            file("um.png", pictures.PNG, SMALL),
+            file("dois.png", pictures.PNG, SMALL),
+            file("plano.pdf", "application/pdf", PDF),
         ]
         chooser.value.set_files(files)
         for one in files:
@@ -239,17 +151,16 @@ def test_creator_is_told_why_a_file_is_not_taken(
 def test_upload_goes_on_when_the_answer_of_the_store_is_lost(
     chromium: Browser, site: UploadSite, slug: str
 ) -> None:
-    small = pictures.saved(pictures.marked(300, 200), pictures.PNG)
     prefix = f"/{site.store.bucket}/"
     # The edge that answers 503 knows nothing of pages: no page may read what it says.
     tolerated = ("Failed to load resource", "blocked by CORS policy")
     with opened(chromium, site.upload_link(slug), tolerated=tolerated) as page:
         site.store.fault(path=prefix, method="PUT", mode="reset_after")
-        (row,) = choose(page, file("foto.png", pictures.PNG, small))
+        (row,) = choose(page, file("foto.png", pictures.PNG, SMALL))
         expect(row).to_contain_text("Pronto: já está na página", timeout=SHOWN_IN_MS)
 
         site.store.fault(path=prefix, method="PUT", mode="status", status=503, times=4)
-        (row,) = choose(page, file("outra.png", pictures.PNG, small))
+        (row,) = choose(page, file("outra.png", pictures.PNG, SMALL))
         expect(row).to_contain_text("A conexão falhou. Verifique-a", timeout=SHOWN_IN_MS)
         row.get_by_role("button", name="Tentar de novo: outra.png").click()
         expect(row).to_contain_text("Pronto: já está na página", timeout=SHOWN_IN_MS)
@@ -260,10 +171,116 @@ def test_link_of_another_campaign_lets_nobody_in(
 ) -> None:
     add_campaign(engine, slug=f"other-{slug}")
     token = site.upload_link(f"other-{slug}").partition("#")[2]
-    small = pictures.saved(pictures.marked(300, 200), pictures.PNG)
     with opened(chromium, site.page(slug), tolerated=("Failed to load resource",)) as page:
         expect(page.get_by_text("Escolha arquivos")).to_be_hidden()
         page.goto(f"{site.page(slug)}#{token}")  # on top of the page itself
-        (row,) = choose(page, file("foto.png", pictures.PNG, small))
+        (row,) = choose(page, file("foto.png", pictures.PNG, SMALL))
         expect(row).to_contain_text("Seu link de envio não vale mais para esta campanha")
+        expect(row.get_by_role("button")).to_be_hidden()
+        page.reload()
+        expect(page.get_by_text("Abra o link de envio")).to_be_visible()
+        expect(page.get_by_text("Escolha arquivos")).to_be_hidden()
+
+
+def test_new_link_opened_in_the_same_tab_takes_the_place_of_one_that_is_over(
+    chromium: Browser, site: UploadSite, slug: str, engine: Engine
+) -> None:
+    over = site.link_that_is_over(f"over-{slug}", add_campaign(engine, slug=f"over-{slug}"))
+    with opened(chromium, over, tolerated=("Failed to load resource",)) as page:
+        (row,) = choose(page, file("foto.png", pictures.PNG, SMALL))
+        expect(row).to_contain_text("Seu link de envio não vale mais para esta campanha")
+        page.goto(site.upload_link(f"over-{slug}"))  # only the fragment differs: no page is loaded
+        expect(row).to_contain_text("Você tem um novo link de envio")
+        row.get_by_role("button", name="Tentar de novo: foto.png").click()
+        expect(row).to_contain_text("Pronto: já está na página", timeout=SHOWN_IN_MS)
+        (row,) = choose(page, file("plano.pdf", "application/pdf", PDF))
+        expect(row).to_contain_text("Pronto: já está na página", timeout=SHOWN_IN_MS)
+
+
+def test_link_lets_its_tab_upload_but_is_in_no_address_that_people_share(
+    chromium: Browser, site: UploadSite, slug: str, engine: Engine
+) -> None:
+    add_campaign(engine, slug=f"other-{slug}")
+    with opened(chromium, site.page(slug)) as page:
+        page.goto(site.upload_link(slug))
+        expect(page.get_by_text("Escolha arquivos")).to_be_visible()
+        assert page.evaluate("location.href") == site.page(slug)
+        page.reload()
+        expect(page.get_by_text("Escolha arquivos")).to_be_visible()
+        page.get_by_role("link", name="English").click()
+        expect(page.get_by_text("Choose files")).to_be_visible()
+        assert page.evaluate("location.href") == f"{site.page(slug)}?lang=en"
+
+        page.goto(site.page(f"other-{slug}"))
+        expect(page.get_by_text("Abra o link de envio")).to_be_visible()
+        expect(page.get_by_text("Escolha arquivos")).to_be_hidden()
+        page.go_back()
+        page.go_back()
+        expect(page.get_by_text("Escolha arquivos")).to_be_visible()
+        assert page.evaluate("location.href") == site.page(slug)
+        (row,) = choose(page, file("plano.pdf", "application/pdf", PDF))
+        expect(row).to_contain_text("Pronto: já está na página", timeout=SHOWN_IN_MS)
+
+
+def test_creator_of_several_covers_is_told_which_one_is_shown(
+    chromium: Browser, site: UploadSite, slug: str
+) -> None:
+    covers = [file(name, pictures.PNG, SMALL) for name in ("um.png", "dois.png", "tres.png")]
+    with opened(chromium, site.upload_link(slug)) as page:
+        asked: list[str] = []
+        held: list[Route] = []
+
+        def hold_the_first(route: Route) -> None:
+            """Tell nothing of the file that was sent first: the other is seen to be ready first."""
+            asked.append(route.request.url)
+            if route.request.url == asked[0]:
+                held.append(route)
+            else:
+                route.continue_()
+
+        page.route("**/v1/media/*", hold_the_first)
+        first, second = choose(page, *covers[:2])
+        expect(second).to_contain_text("Pronto: já está na página", timeout=SHOWN_IN_MS)
+        for route in held:
+            route.continue_()
+        page.unroute("**/v1/media/*")
+        expect(first).to_contain_text("Pronto, mas outra capa ficou no lugar", timeout=SHOWN_IN_MS)
+        expect(second).to_contain_text("Pronto: já está na página")
+        (address,) = set(asked) - {asked[0]}
+        shown_now = page.locator("#media .cover picture").get_attribute("data-file")
+        assert address.endswith(f"/{shown_now}")
+
+        (third,) = choose(page, covers[2])
+        expect(third).to_contain_text("Pronto: já está na página", timeout=SHOWN_IN_MS)
+        expect(second).to_contain_text("Pronto, mas outra capa ficou no lugar")
+
+
+def test_file_that_is_ready_does_not_wait_for_a_page_that_never_comes(
+    chromium: Browser, site: UploadSite, slug: str
+) -> None:
+    with opened(chromium, site.upload_link(slug)) as page:
+        page.evaluate(
+            """() => {
+              const timeout = Object.getOwnPropertyDescriptor(XMLHttpRequest.prototype, "timeout");
+              const shorten = function (ms) { timeout.set.call(this, Math.min(ms, 300)); };
+              Object.defineProperty(XMLHttpRequest.prototype, "timeout", { set: shorten });
+            }"""
+        )
+        page.route(site.page(slug), lambda _route: None)
+        (row,) = choose(page, file("foto.png", pictures.PNG, SMALL))
+        expect(row).to_contain_text("Pronto: recarregue a página", timeout=SHOWN_IN_MS)
+
+
+def test_creator_is_told_that_a_file_was_removed_before_it_was_shown(
+    chromium: Browser, site: UploadSite, slug: str
+) -> None:
+    def remove(route: Route) -> None:
+        """What the write API says of a file that the operator took away."""
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "state": "removed", "url": None})
+
+    with opened(chromium, site.upload_link(slug)) as page:
+        page.route("**/v1/media/*", remove)
+        (row,) = choose(page, file("foto.png", pictures.PNG, SMALL))
+        expect(row).to_contain_text("O arquivo foi removido", timeout=SHOWN_IN_MS)
         expect(row.get_by_role("button")).to_be_hidden()

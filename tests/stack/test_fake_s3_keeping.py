@@ -23,6 +23,9 @@ from tests.support.waiting import eventually
 
 KEYS = ["media/1.jpg", "media/a b+c/ü~%25.jpg", "x" * 1024, "media/"]
 
+NAME = "0" * 64
+"""What an object's file may be called."""
+
 
 def port_of(site: S3Site) -> int:
     return urlsplit(site.endpoint_url).port or 0
@@ -129,9 +132,16 @@ def test_unfinished_upload_is_swept_away_at_the_start(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"{}", b"x" * 100])
 def test_file_that_is_no_whole_object_is_named(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "bucket").mkdir()
-    (tmp_path / "bucket" / "odd").write_bytes(damage)
-    with pytest.raises(ConfigurationError, match="odd is not a whole object"):
+    (tmp_path / "bucket" / NAME).write_bytes(damage)
+    with pytest.raises(ConfigurationError, match=f"{NAME} is not a whole object"):
         Shelf(tmp_path)
+
+
+def test_file_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket" / ".DS_Store").write_bytes(b"of another program")
+    assert Shelf(tmp_path).buckets == ["bucket"]
+    assert (tmp_path / "bucket" / ".DS_Store").exists()
 
 
 @settings(deadline=None)  # on disk
@@ -141,7 +151,7 @@ def test_file_cut_anywhere_is_noticed(
 ) -> None:
     directory = tmp_path_factory.mktemp("cut")
     (directory / "bucket").mkdir()
-    (directory / "bucket" / "odd").write_bytes(whole[: -(cut % len(whole) or 1)])
+    (directory / "bucket" / NAME).write_bytes(whole[: -(cut % len(whole) or 1)])
     with pytest.raises(ConfigurationError):
         Shelf(directory)
 

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 from typer.testing import CliRunner, Result
 
 from indexer.errors import ConfigurationError
 from offchain.media.declaring import Declaration, Uploader, declare
 from offchain.media.kinds import ACCEPTED
-from offchain.media.tables import file_uploaders
+from offchain.media.tables import file_removals, file_uploaders, files
 from offchain.media.tokens import Grant, read_token
 from stack.cli import app
 from tests.support.offchain import add_campaign
@@ -106,6 +106,69 @@ def test_files_are_listed_without_who_sent_them(
     for text in (cli.run("list", "a-school").stdout, json.dumps(found)):
         assert str(older) in text
         assert "192.0.2.1" not in text
+
+
+def shown(engine: Engine, campaign_id: UUID) -> UUID:
+    """A file that pages show."""
+    file_id = add_file(engine, campaign_id)
+    ready = {
+        "state": "ready",
+        "etag": "e",
+        "stored_bytes": 9,
+        "sha256": bytes(32),
+        "processed": "untouched",
+        "decided_at": datetime.now(UTC),
+        "next_try_at": None,
+        "version": 1,
+    }
+    with engine.begin() as connection:
+        connection.execute(update(files).where(files.c.id == file_id).values(ready))
+    return file_id
+
+
+def test_file_is_taken_down_and_who_wanted_it_is_kept(
+    cli: MediaCli, engine: Engine, campaign_id: UUID
+) -> None:
+    file_id = shown(engine, campaign_id)
+    asked = ("remove", str(file_id), "--reason", " Not hers. ", "--by", "Eva")
+    assert cli.answer(*asked) == {"file_id": str(file_id), "outcome": "taken_down"}
+    assert "removed already" in cli.run(*asked).stdout
+    (found,) = cli.answer("list", "a-school")["files"]
+    assert (found["state"], found["reason"]) == ("removed", "by_operator")
+    with engine.connect() as connection:
+        kept = connection.execute(select(file_removals)).one()
+    assert (kept.removed_by, kept.reason) == ("Eva", "Not hers.")
+
+
+def test_operator_is_told_of_caches(cli: MediaCli, engine: Engine, campaign_id: UUID) -> None:
+    file_id = shown(engine, campaign_id)
+    assert "purged" in cli.run("remove", str(file_id), "--reason", "x", "--by", "Eva").stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({}, "not decided yet"),
+        ({"--reason": " "}, "--reason takes"),
+        ({"--by": "x" * 101}, "--by takes"),
+        ({"--by": "a\nb"}, "--by takes"),
+    ],
+)
+def test_file_that_cannot_be_taken_down_is_left(
+    cli: MediaCli, engine: Engine, campaign_id: UUID, more: dict[str, str], fault: str
+) -> None:
+    file_id = add_file(engine, campaign_id)
+    given = {"--reason": "asked for", "--by": "Eva"} | more
+    words = [word for option in given.items() for word in option]
+    result = cli.run("remove", str(file_id), *words)
+    assert isinstance(result.exception, ConfigurationError)
+    assert fault in str(result.exception)
+
+
+def test_file_that_nobody_knows_is_not_taken_down(cli: MediaCli) -> None:
+    result = cli.run("remove", str(UUID(int=7)), "--reason", "x", "--by", "Eva")
+    assert isinstance(result.exception, ConfigurationError)
+    assert "not known" in str(result.exception)
 
 
 def test_uploader_is_erased(cli: MediaCli, engine: Engine, campaign_id: UUID) -> None:

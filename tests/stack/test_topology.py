@@ -11,7 +11,7 @@ import pytest
 from stack.credentials import load_secrets
 from stack.doctor import examine
 from stack.outside import examine_outside
-from stack.ports import LOOPBACK, free_port
+from stack.ports import LOOPBACK, Ports, free_port
 from stack.settings import StackSettings
 from stack.supervisor import Supervisor
 from stack.topology import Topology
@@ -30,7 +30,8 @@ def _no_accounts_of_the_callers_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def topology(directory: Path, **settings: str) -> Topology:
-    chosen = {"LASTRO_DATA_DIR": directory, "LASTRO_PORT_BASE": free_port(), **settings}
+    base = free_port() - Ports(0).s3  # of all, only the S3's is listened on here
+    chosen = {"LASTRO_DATA_DIR": directory, "LASTRO_PORT_BASE": base, **settings}
     found = StackSettings.model_validate(chosen)
     return Topology(found, directory, keeps_chains=False, tuning={})
 
@@ -98,7 +99,11 @@ def test_doctor_looks_at_the_port_of_the_local_s3_unless_the_user_brings_one(
     assert "port of the local S3" not in {finding.subject for finding in examine(own)}
 
 
-def test_stack_runs_an_s3_with_the_bucket_and_queue_its_services_use(tmp_path: Path) -> None:
+def test_stack_runs_an_s3_with_the_bucket_and_queue_its_services_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LASTRO_CDN_BASE_URL", "https://cdn.example")
+    monkeypatch.setenv("LASTRO_UPLOAD_SECRET", "u" * 64)
     stack = topology(tmp_path, DATABASE_URL=DATABASE)
     [program] = [program for program in stack.servers() if program.name == "s3"]
     assert stack.secrets.s3_secret_access_key not in program.command
@@ -126,7 +131,8 @@ def test_stack_runs_an_s3_with_the_bucket_and_queue_its_services_use(tmp_path: P
     finally:
         supervisor.stop()
     assert told["LASTRO_PAGES_URL"] == stack.api_url
-    assert len(told["LASTRO_UPLOAD_SECRET"]) == 64
+    assert told["LASTRO_UPLOAD_SECRET"] == "u" * 64, "links are signed by it from outside, too"
+    assert told["LASTRO_CDN_BASE_URL"] == "", "it stands before another store"
 
 
 def test_stack_makes_nothing_in_an_s3_of_the_users_own(

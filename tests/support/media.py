@@ -13,10 +13,11 @@ import httpx
 from PIL import Image
 from sqlalchemy import Engine, select, update
 
+from offchain.jobs.sweeps.media import decide_one
 from offchain.media.declaring import Declaration, Uploader, declare
 from offchain.media.kinds import ACCEPTED, COMPRESS_ABOVE_BYTES
 from offchain.media.opening import Media, open_media
-from offchain.media.rows import File, read_file
+from offchain.media.rows import File, hint, quarantine_key, read_file
 from offchain.media.settings import MediaWorkSettings
 from offchain.media.store import MediaStore, Put, SignedPut
 from offchain.media.tables import files
@@ -142,6 +143,24 @@ def at(services: Services, **ahead: float) -> Services:
     """The same services at a later business time."""
     moment = datetime.now(UTC) + timedelta(**ahead)
     return replace(services, clock=lambda: moment)
+
+
+def told(services: Services, file: File) -> Any:
+    """Somebody says that it came, and a worker hears it; the row afterwards."""
+    with services.engine.begin() as connection:
+        hint(connection, file.id, now=services.clock())
+    decide_one(services, file.id)
+    return row_of(services.engine, file)
+
+
+def quarantined(site: S3Site, file: File) -> Any:
+    """The object of a failed file, as operators find it."""
+    return site.client().get_object(Bucket=site.bucket, Key=quarantine_key(file.object_key))
+
+
+def is_public(site: S3Site, key: str) -> bool:
+    """Whether anybody may read an object who knows its key."""
+    return httpx.get(f"{site.endpoint_url}/{site.bucket}/{key}").is_success
 
 
 def picture(size: tuple[int, int] = (40, 30), kind: str = "JPEG", **options: Any) -> bytes:

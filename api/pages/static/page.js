@@ -1,6 +1,7 @@
 // The one script of the pages. Everything but uploading works without it.
 //
 // A creator's link carries its token in the fragment (#upload=…), which browsers send to no server.
+// The script takes it out of the address, which people share, and keeps it for as long as the tab.
 // With it the upload form shows: each file is declared at the write API, sent straight to the store
 // with the URL that was signed for it alone, and watched until it is ready or refused.
 // The script writes text and attributes, never HTML: the policy of the page forbids it anyway.
@@ -11,7 +12,7 @@ const PAUSE_MAX_MS = 5000;
 const WATCH_MS = 10 * 60 * 1000;
 const ANSWER_MS = 30 * 1000;
 const STALL_MS = 60 * 1000; // without a byte sent; a slow line is not a dead one
-const ENDS = ["ready", "refused", "failed", "expired"];
+const ENDS = ["ready", "refused", "failed", "expired", "removed"];
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const ask = (url, options) => fetch(url, { ...options, signal: AbortSignal.timeout(ANSWER_MS) });
@@ -36,25 +37,41 @@ if (navigator.clipboard) {
 
 class Offline extends Error {}
 
-/** Why a file ends here; `again` says whether trying again may help. */
+/** Why a file ends here; `again` and `newLink` say whether trying again or a new link may help. */
 class Refusal extends Error {
-  constructor(words, { again = false } = {}) {
+  constructor(words, { again = false, newLink = false } = {}) {
     super(words);
-    this.again = again;
+    Object.assign(this, { again, newLink });
   }
 }
 
 class Uploads {
-  constructor(section, token) {
+  constructor(section) {
     // api, campaign, bytesMax, types, texts, problems, reasons: see api/pages/uploading.py
-    Object.assign(this, JSON.parse(section.dataset.configuration), { section, token });
+    Object.assign(this, JSON.parse(section.dataset.configuration), { section });
     this.list = section.querySelector("#upload-list");
     this.live = section.querySelector("#upload-live");
+    this.key = `upload:${this.campaign}`;
+    this.token = null;
     this.queue = Promise.resolve();
+    this.showing = Promise.resolve();
     this.sending = 0;
+    this.locked = []; // rows that a new link may help, and how they go on
+    this.cover = null; // the row whose picture is the cover shown
+  }
+
+  /** Upload with this token from now on, in the place of the one before. */
+  use(token) {
+    if (token === this.token) return;
+    if (this.token === null) this.start();
+    this.token = token;
+    kept((store) => store.setItem(this.key, token));
+    for (const [row, again] of this.locked.splice(0)) row.fail(this.texts.newLink, again);
   }
 
   start() {
+    this.section.hidden = false;
+    document.querySelector("#no-upload").hidden = true;
     const input = this.section.querySelector("#upload-files");
     input.addEventListener("change", () => {
       for (const file of [...input.files]) this.add(file);
@@ -114,7 +131,7 @@ class Uploads {
       await this.send(row, file, ticket.upload);
       row.show("busy", this.texts.sent, { announce: true });
       // Only a hint: without it the file is found a little later.
-      ask(this.url(`/v1/media/${ticket.id}/uploaded`), { method: "POST" }).catch(() => null);
+      ask(`${this.api}/v1/media/${ticket.id}/uploaded`, { method: "POST" }).catch(() => null);
       this.watch(row, ticket.id); // the next file need not wait for it
     } catch (error) {
       this.explain(row, error, () => this.enqueue(row, file, type, purpose));
@@ -131,16 +148,21 @@ class Uploads {
       size_bytes: file.size,
       ...(await digestOf(file)),
     };
+    const token = this.token;
     const headers = {
-      Authorization: `Bearer ${this.token}`,
+      Authorization: `Bearer ${token}`,
       "Content-Type": "application/json",
       "Idempotency-Key": randomKey(), // however often it is sent, one row is written
     };
     const answer = await this.patiently(row, () => false, () =>
-      ask(this.url("/v1/media"), { method: "POST", headers, body: JSON.stringify(declared) }),
+      ask(`${this.api}/v1/media`, { method: "POST", headers, body: JSON.stringify(declared) }),
     );
     if (answer.ok) return answer.json();
-    if (answer.status === 401 || answer.status === 403) throw new Refusal(this.texts.refusedLink);
+    if (answer.status === 401 || answer.status === 403) {
+      if (token !== this.token) return this.declare(row, file, type, purpose); // a new link came
+      kept((store) => store.removeItem(this.key));
+      throw new Refusal(this.texts.refusedLink, { newLink: true });
+    }
     const problem = (await answer.json().catch(() => null))?.type?.split(":").pop();
     throw new Refusal(this.problems[problem] ?? this.texts.notTaken, { again: true });
   }
@@ -181,7 +203,7 @@ class Uploads {
     for (;;) {
       const file = await this.look(id);
       if (file !== null && ENDS.includes(file.state)) {
-        await this.end(row, file);
+        this.end(row, file);
         return;
       }
       if (Date.now() > until) {
@@ -196,30 +218,49 @@ class Uploads {
 
   async look(id) {
     try {
-      const answer = await ask(this.url(`/v1/media/${id}`), { cache: "no-store" });
+      const answer = await ask(`${this.api}/v1/media/${id}`, { cache: "no-store" });
       return answer.ok ? await answer.json() : null;
     } catch {
       return null; // asked again after a while
     }
   }
 
-  async end(row, file) {
-    if (file.state !== "ready") {
-      row.fail(this.reasons[file.reason] ?? this.reasons.other);
-      return;
+  end(row, file) {
+    if (file.state === "removed") row.fail(this.texts.removed);
+    else if (file.state !== "ready") row.fail(this.reasons[file.reason] ?? this.reasons.other);
+    // One after the other: no older reading of the page takes the place of a newer one.
+    else this.showing = this.showing.then(() => this.present(row, file));
+  }
+
+  /** Read the page again and show its files as the server writes them, if this one is there. */
+  async present(row, file) {
+    const files = (await reread())?.querySelector("#media") ?? null;
+    const isCover = file.purpose === "cover";
+    let words = this.texts.readyLater;
+    if (files?.querySelector(`[data-file="${CSS.escape(file.id)}"]`)) words = this.texts.ready;
+    else if (isCover && (await this.isReplaced(file, files))) words = this.texts.replaced;
+    if (words !== this.texts.readyLater) {
+      // A copy: the originals were told, in a document that shows nothing, to load no pictures.
+      document.querySelector("#media").replaceWith(document.importNode(files, true));
     }
-    const isShown = await refreshed(file.id);
-    row.show("ready", isShown ? this.texts.ready : this.texts.readyLater, { announce: true });
+    row.show("ready", words, { announce: true });
+    if (!isCover || words !== this.texts.ready) return;
+    this.cover?.show("ready", this.texts.replaced); // not announced: the news is the new one
+    this.cover = row;
+  }
+
+  /** Whether the page shows a cover that came after this one, here or from somebody else. */
+  async isReplaced(file, files) {
+    const shown = files?.querySelector(".cover [data-file]");
+    const other = shown ? await this.look(shown.dataset.file) : null;
+    return other !== null && Date.parse(other.created_at) >= Date.parse(file.created_at);
   }
 
   explain(row, error, again) {
+    if (error.newLink) this.locked.push([row, again]);
     if (error instanceof Refusal) row.fail(error.message, error.again ? again : null);
     else if (error instanceof Offline) row.fail(this.texts.offline, again);
     else row.fail(this.texts.unreadable);
-  }
-
-  url(path) {
-    return this.api + path;
   }
 }
 
@@ -300,23 +341,14 @@ async function digestOf(file) {
   return { sha256: hexOf(new Uint8Array(digest)) };
 }
 
-/** Read the page again and show its files as the server writes them; whether this one is there. */
-async function refreshed(id) {
-  const page = await reread();
-  const files = page?.querySelector("#media");
-  if (!files?.querySelector(`[data-file="${CSS.escape(id)}"]`)) return false;
-  // A copy: the originals were told, in a document that shows nothing, to load no pictures.
-  document.querySelector("#media").replaceWith(document.importNode(files, true));
-  return true;
-}
-
+/** The page as it is now; null when it does not come. */
 function reread() {
   return new Promise((done) => {
     const request = new XMLHttpRequest();
     request.open("GET", location.pathname + location.search);
     request.responseType = "document";
-    request.onload = () => done(request.status === 200 ? request.response : null);
-    request.onerror = () => done(null);
+    request.timeout = ANSWER_MS;
+    request.onloadend = () => done(request.status === 200 ? request.response : null);
     request.send();
   });
 }
@@ -328,16 +360,26 @@ function megabytes(bytes) {
   return new Intl.NumberFormat(language, options).format(tenths / 10);
 }
 
-function begin() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("upload");
-  const section = document.querySelector("#upload");
-  if (token === null || section === null || !section.hidden) return;
-  if (!/^[\w-]+$/.test(token)) return;
-  section.hidden = false;
-  document.querySelector("#no-upload").hidden = true;
-  for (const link of document.querySelectorAll(".languages a")) link.hash = location.hash;
-  new Uploads(section, token).start();
+/** Use what is kept for as long as this tab lives; a browser may be set to keep nothing. */
+function kept(action) {
+  try {
+    return action(sessionStorage);
+  } catch {
+    return null;
+  }
 }
 
+/** Take the link's token out of the address, and so out of the tab's history; else the kept one. */
+function begin() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("upload");
+  if (given !== null) history.replaceState(null, "", location.pathname + location.search);
+  if (uploads === null) return;
+  const isWhole = given !== null && /^[\w-]+$/.test(given);
+  const token = isWhole ? given : kept((store) => store.getItem(uploads.key));
+  if (token !== null) uploads.use(token);
+}
+
+const section = document.querySelector("#upload"); // none where no files are taken
+const uploads = section && new Uploads(section);
 begin();
-addEventListener("hashchange", begin); // the link was opened on top of the page itself
+addEventListener("hashchange", begin); // a link was opened on top of the page itself

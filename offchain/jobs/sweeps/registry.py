@@ -33,3 +33,5 @@ SWEEPS: Mapping[str, Sweep] = {
     "media_sweep": media_sweep,
     "media_forget": media_forget,
 }
+MEDIA_SWEEPS = frozenset({"media_events", "media_sweep", "media_forget"})
+"""Those of files: together they have one place in a worker's round, and may have a worker."""

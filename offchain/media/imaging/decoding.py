@@ -7,7 +7,7 @@ from typing import IO, BinaryIO, cast
 from PIL import Image, ImageFile
 
 from offchain.media.imaging.headers.header import Header
-from offchain.media.imaging.refusal import Refusal
+from offchain.media.imaging.refusal import Refusal, trouble
 from offchain.media.imaging.splice import Splice
 
 DETAIL_MAX = 160
@@ -58,6 +58,7 @@ def named() -> Iterator[None]:
 
     Raises:
         Refusal: ``truncated``, ``out_of_memory``, ``too_many_pixels`` or ``corrupt``.
+        Trouble: It is not the file's fault.
     """
     try:
         yield
@@ -70,6 +71,8 @@ def named() -> Iterator[None]:
     except EOFError as error:
         raise Refusal("truncated", _words(error)) from error
     except Exception as error:
+        if (fault := trouble(error)) is not None:
+            raise fault from error
         words = _words(error)
         code = "truncated" if "truncated" in words.lower() else "corrupt"
         raise Refusal(code, words) from error

@@ -8,6 +8,22 @@ ENTRIES_MAX = 1_000
 UPRIGHT, LAST = 1, 8
 
 
+def bare(value: int) -> bytes:
+    """The least EXIF block there is: a TIFF header, and one directory of one entry.
+
+    Args:
+        value: The orientation, 1 to 8.
+    """
+    header = b"MM\0*" + (8).to_bytes(4, "big")
+    entry = b"".join(number.to_bytes(2, "big") for number in (ORIENTATION, SHORT, 0, 1, value, 0))
+    return header + (1).to_bytes(2, "big") + entry + bytes(4)
+
+
+def is_bare(tiff: bytes) -> bool:
+    """Whether an EXIF block says nothing but which way is up."""
+    return tiff == bare(orientation(tiff))
+
+
 def orientation(tiff: bytes) -> int:
     """Read the orientation from an EXIF block.
 

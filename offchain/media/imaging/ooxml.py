@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from offchain.media.imaging.headers.header import check_magic
-from offchain.media.imaging.refusal import Refusal
+from offchain.media.imaging.refusal import Refusal, trouble
 
 MAGIC = b"PK\x03\x04"
 ENTRIES_MAX = 10_000
@@ -27,6 +27,7 @@ def check_document(file: BinaryIO, content_type: str) -> None:
     Raises:
         Refusal: ``not_the_declared_type``, ``truncated`` or ``corrupt``; ``unsupported`` if it is
             encrypted or unpacks to more than is fair.
+        Trouble: It is not the file's fault.
     """
     prefix = PREFIX.get(content_type)
     if prefix is None:
@@ -42,6 +43,8 @@ def check_document(file: BinaryIO, content_type: str) -> None:
     except EOFError as error:
         raise Refusal("truncated", "a part ends before its end") from error
     except (OSError, ValueError, RuntimeError, zlib.error, NotImplementedError) as error:
+        if (fault := trouble(error)) is not None:
+            raise fault from error
         raise Refusal("corrupt", f"{type(error).__name__}: {error}"[:160]) from error
 
 

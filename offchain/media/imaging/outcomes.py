@@ -1,10 +1,10 @@
-"""What became of a picture: the values that the engine answers with, and its one exception."""
+"""What became of a picture: the values that the engine answers with, and its two exceptions."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from indexer.errors import PermanentError
+from indexer.errors import PermanentError, TransientError
 
 Engine = Literal["pillow", "pyvips"]
 """What decodes, resizes and encodes; Pillow is the default, pyvips has to be installed."""
@@ -22,7 +22,7 @@ FailureCode = Literal[
 ]
 """Stable: stored with the file's row and shown to its creator."""
 KeptReason = Literal["not_smaller", "animation_over_budget"]
-"""Why a sound picture stays as it was uploaded."""
+"""Why a sound picture keeps its pixels as they were uploaded."""
 FAILURE_CODES: frozenset[str] = frozenset(get_args(FailureCode))
 KEPT_REASONS: frozenset[str] = frozenset(get_args(KeptReason))
 
@@ -82,8 +82,30 @@ class Shrunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Stripped:
+    """The picture is better not shrunk: a copy without its metadata was written to the target.
+
+    Its encoded pixels, colour profile, durations and repetitions are the source's, byte by byte;
+    an orientation other than upright is all that is left of its EXIF.
+
+    Attributes:
+        width: Pixels across, as shown; may be more than 1024.
+        height: Pixels down, as shown.
+        frames: As many as the source has.
+        bytes: Size of the target; less than the source's.
+        reason: Why it was not shrunk.
+    """
+
+    width: int
+    height: int
+    frames: int
+    bytes: int
+    reason: KeptReason
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """The picture is sound and stays as it was uploaded; the target was not written."""
+    """The picture is sound, holds no metadata, and stays as it was; the target was not written."""
 
     reason: KeptReason
 
@@ -94,9 +116,20 @@ class ImageFailure(PermanentError):  # noqa: N818 - names the finding, as the ro
     Attributes:
         code: Stable, one of ``FailureCode``.
         detail: For the operator's log; holds no byte of the file.
+        is_certain: Whether the file was read and found so. If not, its process died or was late,
+            which a starved machine may bring about as well: a further try may end otherwise.
     """
 
-    def __init__(self, code: FailureCode, detail: str) -> None:
+    def __init__(self, code: FailureCode, detail: str, *, is_certain: bool = True) -> None:
         super().__init__(f"{code}: {detail}")
         self.code: FailureCode = code
         self.detail = detail
+        self.is_certain = is_certain
+
+
+class EngineTrouble(TransientError):  # noqa: N818 - names the finding
+    """The engine could not do its work, and nothing is known of the file: try again.
+
+    Its process was ended from outside, could not be started, could not write its result, lacks a
+    part of its installation, or did not answer in its terms.
+    """

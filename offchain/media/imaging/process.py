@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from indexer.errors import ConfigurationError
+from offchain.media.imaging.outcomes import EngineTrouble
 from offchain.media.imaging.sandbox import WALL_S
 
 VERDICT_BYTES_MAX = 16 * 1024
@@ -80,18 +81,11 @@ def run(arguments: Sequence[str]) -> Ended:
     Whatever interrupts the caller, the child and all of its session are gone when this returns.
 
     Raises:
-        OSError: The machine cannot start a process now.
+        EngineTrouble: The machine cannot start a process now.
+        ConfigurationError: Pillow is not installed.
     """
     started = time.monotonic()
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [*command(), *arguments],
-        stdin=subprocess.PIPE,  # the line by which the child knows that we live
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env=ENVIRONMENT,
-        start_new_session=True,
-    )
+    child = _started(arguments)
     late = False
     output = b""
     try:
@@ -99,6 +93,21 @@ def run(arguments: Sequence[str]) -> Ended:
     finally:
         status, wall_s, cpu_s, peak_bytes = _ended(child, started)
     return Ended(status, output, late, wall_s, cpu_s, peak_bytes)
+
+
+def _started(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [*command(), *arguments],
+            stdin=subprocess.PIPE,  # the line by which the child knows that we live
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=ENVIRONMENT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise EngineTrouble(f"its process cannot be started: {error.strerror}") from error
 
 
 def _output(child: "subprocess.Popen[bytes]", deadline: float) -> tuple[bytes, bool]:

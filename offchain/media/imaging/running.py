@@ -2,7 +2,8 @@
 
 ``inspect``, ``check_ooxml`` and ``shrink`` are all that the rest of the project calls. Each starts
 a process, bounded to 512 MiB of address space, 20 s, no environment and no input, and reads one
-verdict from it; a process that dies is a verdict too.
+verdict from it. A process that dies over a file is a verdict too, if no certain one; one that is
+ended from outside, or does not answer, is none.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from offchain.media.imaging.outcomes import (
     FAILURE_CODES,
     KEPT_REASONS,
     Engine,
+    EngineTrouble,
     FailureCode,
     ImageFailure,
     Inspected,
@@ -25,17 +27,20 @@ from offchain.media.imaging.outcomes import (
     Shrunk,
     Sibling,
     SiblingFormat,
+    Stripped,
 )
 from offchain.media.imaging.process import VERDICT_BYTES_MAX, Ended, run
 
 __all__ = [
     "Engine",
+    "EngineTrouble",
     "ImageFailure",
     "Inspected",
     "Kept",
     "Shrunk",
     "Sibling",
     "SiblingFormat",
+    "Stripped",
     "check_ooxml",
     "inspect",
     "shrink",
@@ -45,7 +50,11 @@ _DEATHS: Mapping[int, FailureCode] = {
     signal.SIGKILL: "out_of_memory",  # by the kernel; our own kills are known to be late
     signal.SIGALRM: "timed_out",
     signal.SIGXCPU: "timed_out",
+    **dict.fromkeys(
+        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL), "corrupt"
+    ),
 }
+"""Signals that a file may bring about. Any other comes from outside and says nothing of it."""
 
 
 def inspect(path: Path, content_type: str) -> Inspected:
@@ -57,6 +66,7 @@ def inspect(path: Path, content_type: str) -> Inspected:
 
     Raises:
         ImageFailure: It is not such a picture, or too large a one.
+        EngineTrouble: Nothing is known of it; try again.
     """
     verdict = _verdict("inspect", str(path.resolve()), content_type)
     with _believed():
@@ -77,6 +87,7 @@ def check_ooxml(path: Path, content_type: str) -> None:
 
     Raises:
         ImageFailure: It is not.
+        EngineTrouble: Nothing is known of it; try again.
     """
     _verdict("check", str(path.resolve()), content_type)
 
@@ -88,19 +99,23 @@ def shrink(
     *,
     engine: Engine = "pillow",
     siblings: Sequence[SiblingFormat] = (),
-) -> Shrunk | Kept:
+) -> Shrunk | Stripped | Kept:
     """Write a smaller picture of the same type to the target: at most 1024 px wide, sRGB, bare.
+
+    Where that would not pay, or is not ours to do, the target gets the same picture without its
+    metadata, if it has any.
 
     Args:
         path: The file; never written.
         content_type: Its declared type, one of the four image types.
         target: Where the result goes; another file than ``path``, in a directory that exists.
-            It exists afterwards only if the result is ``Shrunk``.
+            It exists afterwards only if the result is ``Shrunk`` or ``Stripped``.
         engine: What does the work. GIFs and animations are Pillow's in any case.
-        siblings: Further formats of the result, written beside the target.
+        siblings: Further formats of a ``Shrunk`` result, written beside the target.
 
     Raises:
         ImageFailure: It is not such a picture, too large a one, or broken.
+        EngineTrouble: Nothing is known of it; try again.
         ConfigurationError: The engine that was asked for is not installed.
         ValueError: The target is the source.
     """
@@ -108,7 +123,7 @@ def shrink(
     if source == target or (target.exists() and target.samefile(source)):
         raise ValueError("the target of a picture must be another file than its source")
     written = {name: target.with_name(f"{target.name}.{name}") for name in siblings}
-    outcome: Shrunk | Kept | None = None
+    outcome: Shrunk | Stripped | Kept | None = None
     try:
         verdict = _verdict(
             "shrink", str(source), content_type, str(target), engine, ",".join(siblings)
@@ -116,17 +131,25 @@ def shrink(
         with _believed():
             outcome = _outcome(verdict, written)
     finally:
-        if not isinstance(outcome, Shrunk):
+        if not isinstance(outcome, Shrunk | Stripped):
             for leftover in (target, *written.values()):
                 leftover.unlink(missing_ok=True)
     return outcome
 
 
-def _outcome(verdict: Mapping[str, Any], written: Mapping[SiblingFormat, Path]) -> Shrunk | Kept:
+def _outcome(
+    verdict: Mapping[str, Any], written: Mapping[SiblingFormat, Path]
+) -> Shrunk | Stripped | Kept:
     if "kept" in verdict:
-        if verdict["kept"] not in KEPT_REASONS:
-            raise ValueError("an unknown reason")
-        return Kept(cast("KeptReason", verdict["kept"]))
+        return Kept(_reason(verdict["kept"]))
+    if "stripped" in verdict:
+        return Stripped(
+            width=int(verdict["width"]),
+            height=int(verdict["height"]),
+            frames=int(verdict["frames"]),
+            bytes=int(verdict["bytes"]),
+            reason=_reason(verdict["stripped"]),
+        )
     return Shrunk(
         width=int(verdict["width"]),
         height=int(verdict["height"]),
@@ -140,11 +163,19 @@ def _outcome(verdict: Mapping[str, Any], written: Mapping[SiblingFormat, Path]) 
     )
 
 
+def _reason(given: object) -> KeptReason:
+    if given not in KEPT_REASONS:
+        raise ValueError("an unknown reason")
+    return cast("KeptReason", given)
+
+
 def _verdict(*arguments: str) -> Mapping[str, Any]:
     """Run the child and read its verdict.
 
     Raises:
-        ImageFailure: The child says so, or died, or says nothing sensible.
+        ImageFailure: The child says so, or died over the file.
+        EngineTrouble: It could not be started, says that it could not work, died of anything else,
+            or says nothing sensible.
         ConfigurationError: The child lacks the engine.
     """
     ended = run(arguments)
@@ -156,9 +187,13 @@ def _verdict(*arguments: str) -> Mapping[str, Any]:
             f"LASTRO_MEDIA_ENGINE names an engine that is not installed ({verdict['missing']}):"
             " install pyvips[binary], or choose pillow"
         )
+    if "trouble" in verdict:
+        raise EngineTrouble(str(verdict["trouble"]))
     if "code" in verdict:
-        code = verdict["code"] if verdict["code"] in FAILURE_CODES else "corrupt"
-        raise ImageFailure(cast("FailureCode", code), str(verdict.get("detail", "")))
+        if verdict["code"] not in FAILURE_CODES:
+            raise EngineTrouble("its process gave a code that is none")
+        code = cast("FailureCode", verdict["code"])
+        raise ImageFailure(code, str(verdict.get("detail", "")))
     return verdict
 
 
@@ -173,16 +208,17 @@ def _parsed(ended: Ended) -> Mapping[str, Any] | None:
     return verdict if isinstance(verdict, dict) else None
 
 
-def _death(ended: Ended) -> ImageFailure:
+def _death(ended: Ended) -> ImageFailure | EngineTrouble:
     """Name the end of a child that gave no verdict."""
     if ended.late:
-        return ImageFailure("timed_out", f"killed after {ended.wall_s:.0f} s")
+        return ImageFailure("timed_out", f"killed after {ended.wall_s:.0f} s", is_certain=False)
     if len(ended.output) > VERDICT_BYTES_MAX:
-        return ImageFailure("corrupt", "its process printed too much")
-    if ended.status < 0:
-        name = signal.Signals(-ended.status).name
-        return ImageFailure(_DEATHS.get(-ended.status, "corrupt"), f"its process died of {name}")
-    return ImageFailure("corrupt", f"its process gave no verdict (exit status {ended.status})")
+        return EngineTrouble("its process printed too much")
+    if ended.status >= 0:
+        return EngineTrouble(f"its process gave no verdict (exit status {ended.status})")
+    detail = f"its process died of signal {-ended.status}"
+    code = _DEATHS.get(-ended.status)
+    return EngineTrouble(detail) if code is None else ImageFailure(code, detail, is_certain=False)
 
 
 @contextlib.contextmanager
@@ -190,9 +226,9 @@ def _believed() -> Iterator[None]:
     """Treat a verdict that lacks something as none.
 
     Raises:
-        ImageFailure: ``corrupt``.
+        EngineTrouble: It does.
     """
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
-        raise ImageFailure("corrupt", "its process gave half a verdict") from error
+        raise EngineTrouble("its process gave half a verdict") from error

@@ -8,6 +8,7 @@ object; only then is the index changed. The index is read from the files at the 
 import hashlib
 import json
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,8 @@ from indexer.errors import ConfigurationError
 
 _MARK: Final = b"lastroS3"
 _TAIL: Final = struct.Struct(">Q8s")
+_OURS: Final = re.compile("[0-9a-f]{64}")
+"""Names of objects' files; whatever else lies there is somebody else's."""
 _INCOMING: Final = ".incoming"
 """No bucket's name starts with a dot."""
 
@@ -69,7 +72,7 @@ class Shelf:
             unfinished.unlink()
         for place in sorted(directory.iterdir()):
             if place.is_dir() and place.name != _INCOMING:
-                kept = [_read(file) for file in place.iterdir()]
+                kept = [_read(file) for file in place.iterdir() if _OURS.fullmatch(file.name)]
                 self._index[place.name] = {stored.key: stored for stored in kept}
 
     @property

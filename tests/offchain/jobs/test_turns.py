@@ -9,14 +9,13 @@ import redis
 from rq import Queue
 from rq.cron import CronScheduler
 from rq.utils import now
-from rq.worker import DequeueStrategy
 from sqlalchemy import select
 
 from offchain.jobs import entry
 from offchain.jobs.bell import BELLS, Bell, open_redis, tick_queue
 from offchain.jobs.cron import intervals, make_scheduler
 from offchain.jobs.runtime import Budget, Runtime
-from offchain.jobs.sweeps.registry import SWEEPS
+from offchain.jobs.sweeps.registry import MEDIA_SWEEPS, SWEEPS
 from offchain.jobs.worker import make_worker
 from offchain.services import Services
 from offchain.settings import CronSettings
@@ -56,12 +55,7 @@ def waiting(client: redis.Redis) -> dict[str, int]:
 
 
 def work(client: redis.Redis, *, jobs: int) -> None:
-    make_worker(client).work(
-        burst=True,
-        max_jobs=jobs,
-        logging_level="WARNING",
-        dequeue_strategy=DequeueStrategy.ROUND_ROBIN,
-    )
+    make_worker(client).work(burst=True, max_jobs=jobs, logging_level="WARNING")
 
 
 def test_every_sweep_has_a_tick_and_every_tick_a_sweep(database_url: str) -> None:
@@ -78,7 +72,7 @@ def test_ticks_wait_at_most_once_each_and_long_enough_when_no_worker_takes_them(
     for name in SWEEPS:
         (job,) = Queue(tick_queue(name), connection=client).jobs
         assert job.timeout is not None
-        assert client.ttl(job.key) > job.timeout * len(SWEEPS)
+        assert client.ttl(job.key) > job.timeout * len(SWEEPS) * len(MEDIA_SWEEPS)
 
 
 def test_every_sweep_runs_when_the_inbox_sweep_is_slow_and_bells_pour_in(
@@ -100,7 +94,8 @@ def test_every_sweep_runs_when_the_inbox_sweep_is_slow_and_bells_pour_in(
     monkeypatch.setattr(entry, "SWEEPS", {**SWEEPS, "inbox_sweep": slow})
     pass_time(scheduler)
     slow(runtime, Budget(30))
-    work(client, jobs=len(SWEEPS) + 1)  # one turn of the queues, and no more
+    # One turn of the queues for money, and as many as there are sweeps of files.
+    work(client, jobs=len(SWEEPS) - len(MEDIA_SWEEPS) + 1 + 2 * len(MEDIA_SWEEPS))
     with runtime.services.engine.connect() as connection:
         ran = connection.execute(select(job_runs.c.name, job_runs.c.error)).all()
     assert {name for name, error in ran if error is None} == set(SWEEPS)

@@ -9,7 +9,6 @@ from PIL import Image
 
 from offchain.jobs.sweeps.media import decide_one
 from offchain.media.kinds import BYTES_MAX
-from offchain.media.rows import File, hint
 from offchain.media.store import LONG_CACHE, SHORT_CACHE
 from offchain.services import Services
 from tests.support.media import (
@@ -24,19 +23,13 @@ from tests.support.media import (
     now_of,
     picture,
     planted,
+    quarantined,
     row_of,
     stored,
+    told,
     uploaded,
 )
 from tests.support.s3 import S3Site
-
-
-def told(services: Services, file: File) -> Any:
-    """Somebody says that it came, and a worker hears it; the row afterwards."""
-    with services.engine.begin() as connection:
-        hint(connection, file.id, now=services.clock())
-    decide_one(services, file.id)
-    return row_of(services.engine, file)
 
 
 def test_small_picture_is_ready_untouched_and_cached_for_long(
@@ -165,15 +158,15 @@ def test_picture_under_a_false_name_is_refused(services: Services) -> None:
     assert (row.state, row.reason) == ("refused", "not_the_declared_type")
 
 
-def test_broken_picture_fails_by_name_and_stays_as_it_came(
+def test_broken_picture_fails_by_name_and_is_kept_as_it_came_for_nobody_but_operators(
     services: Services, site: S3Site
 ) -> None:
     content = picture((300, 200))[:300]
     row = told(services, file := uploaded(services, content))
-    assert (row.state, row.removal, row.etag) == ("failed", None, None)
+    assert (row.state, row.etag) == ("failed", None)
     assert row.reason in {"truncated", "corrupt"}
-    answer = stored(site, file)
-    assert (answer["Body"].read(), answer["CacheControl"]) == (content, SHORT_CACHE)
+    assert not is_stored(site, file.object_key)
+    assert quarantined(site, file)["Body"].read() == content
 
 
 def test_huge_picture_in_few_bytes_fails(services: Services) -> None:
@@ -188,7 +181,7 @@ def test_big_broken_picture_fails_and_is_not_written_over(
     content = big_jpeg[: len(big_jpeg) * 9 // 10]
     row = told(services, file := uploaded(services, content))
     assert (row.state, row.processed) == ("failed", None)
-    assert stored(site, file)["Body"].read() == content
+    assert quarantined(site, file)["Body"].read() == content
 
 
 @pytest.mark.parametrize(

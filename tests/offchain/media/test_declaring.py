@@ -76,6 +76,8 @@ def test_campaign_takes_no_more_files_than_it_may_have(services: Services) -> No
     old = services.clock() - timedelta(days=1)
     fill(services, campaign_id, FILES_MAX - 1, created_at=old)
     fill(services, campaign_id, 50, created_at=old, **gone(services))
+    for state in ("failed", "removed"):
+        fill(services, campaign_id, 50, created_at=old, **gone(services) | {"state": state})
     assert isinstance(try_to_declare(services, campaign_id), File)
     assert try_to_declare(services, campaign_id) == "too_many_files"
     assert isinstance(try_to_declare(services, add_campaign(services.engine)), File)

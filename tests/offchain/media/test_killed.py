@@ -43,7 +43,9 @@ class WatchedStore(MediaStore):
     """Does something before or after it writes over an object."""
 
     def __init__(self, store: MediaStore) -> None:
-        super().__init__(store._bucket, inside=store._inside, outside=store._outside)
+        super().__init__(
+            store._bucket, inside=store._inside, quick=store._quick, outside=store._outside
+        )
         self.before: Step = lambda: None
         self.after: Step = lambda: None
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from indexer.errors import ConfigurationError
 from offchain.media.calls import Access, ClientMaker, StoreAway, StoreRefused
 from offchain.media.kinds import ACCEPTED, BYTES_MAX
 from offchain.media.opening import Media
@@ -200,8 +200,34 @@ def test_wrong_key_and_missing_bucket_are_refusals(site: S3Site) -> None:
 
 
 def test_store_that_nobody_serves_is_away() -> None:
-    maker = ClientMaker(Access("s3", "us-east-1", "http://127.0.0.1:9", "AKIA", None))
-    store = MediaStore("ours", inside=maker, outside=maker)
-    with pytest.raises((StoreAway, ConfigurationError)):
+    secret = SecretStr("a-secret")
+    maker = ClientMaker(Access("s3", "us-east-1", "http://127.0.0.1:9", "AKIA", secret))
+    store = MediaStore("ours", inside=maker, quick=maker, outside=maker)
+    with pytest.raises(StoreAway, match="did not answer: EndpointConnectionError"):
         store.check_bucket()
     store.close()
+
+
+def test_store_without_conditional_writes_is_told_to_lack_them(
+    media: Media, site: S3Site, tmp_path: Path
+) -> None:
+    key, path = new_key(), tmp_path / "smaller"
+    send(sign(media, key=key), PDF)
+    path.write_bytes(PDF)
+    site.fault(path=f"/{site.bucket}/{key}", mode="status", status=501)
+    with pytest.raises(StoreRefused, match="conditional writes"):
+        media.store.replace(key, path, ACCEPTED["application/pdf"], etag="0" * 32)
+
+
+def test_object_is_copied_as_it_is_and_only_if_it_is_that_one(media: Media, site: S3Site) -> None:
+    key, target = new_key(), f"quarantine/{uuid4()}"
+    send(sign(media, key=key), PDF)
+    seen = media.store.head(key)
+    assert seen is not None
+    assert not media.store.copy(key, target, etag="0" * 32)
+    assert media.store.head(target) is None
+    assert [media.store.copy(key, target, etag=seen.etag) for _ in range(2)] == [True, True]
+    found = site.client().get_object(Bucket=site.bucket, Key=target)
+    assert (found["Body"].read(), found["ContentDisposition"]) == (PDF, "attachment")
+    media.store.remove(key)
+    assert not media.store.copy(key, target, etag=seen.etag)

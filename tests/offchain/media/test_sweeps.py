@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from offchain.jobs import entry
@@ -98,7 +99,7 @@ def test_garbage_on_the_queue_is_dropped_and_hides_nothing(runtime: Runtime, sit
         event(site, encoded),
         event(site, encoded),
     )
-    assert media_events(runtime, budget()) == 2
+    assert media_events(runtime, budget()) == 1, "the second says nothing new"
     assert state(runtime.services, file) == "uploaded"
     assert waiting(site) == 0
 
@@ -222,8 +223,9 @@ def test_sweep_leaves_the_rest_when_its_time_is_over(runtime: Runtime) -> None:
     for _ in range(3):
         uploaded(runtime.services, picture(), campaign_id=campaign_id)
     spent = replace(budget(), seconds=0)
-    assert media_sweep(later(runtime, seconds=61), spent) == 0
-    assert media_sweep(later(runtime, seconds=61), budget()) == 3
+    assert media_sweep(later(runtime, seconds=120), spent) == 0
+    # On a busy machine three pictures may be more than one turn's work.
+    assert sum(media_sweep(later(runtime, seconds=120), budget()) for _ in range(3)) == 3
 
 
 def test_what_must_go_goes_however_many_files_wait(
@@ -277,9 +279,15 @@ def test_duplicates_in_any_order_decide_once(runtime: Runtime, site: S3Site, ord
     assert before.decided_at - before.created_at < timedelta(minutes=5)
 
 
-def test_queue_takes_back_nothing_when_nothing_was_taken(runtime: Runtime) -> None:
+def test_message_that_cannot_be_dropped_is_told_and_keeps_no_other(
+    runtime: Runtime, site: S3Site
+) -> None:
     media = runtime.services.media
     assert media is not None
     assert media.events is not None
-    media.events.forget([])
-    media.events.forget([Message("not-a-receipt", "")])
+    announce(site, "one")
+    messages = media.events.receive()
+    with capture_logs() as logs:
+        media.events.forget([Message("not-a-receipt", ""), *messages])
+    assert [(line["event"], line["count"]) for line in logs] == [("events_not_dropped", 1)]
+    assert waiting(site) == 0

@@ -18,6 +18,7 @@ from offchain.jobs.sweeps.media import media_events, media_sweep
 from offchain.jobs.worker import make_worker
 from offchain.media.kinds import ACCEPTED
 from offchain.media.store import Put
+from offchain.media.taking_down import take_down
 from stack.valkey import EmbeddedValkey
 from tests.support.jobs import budget, later
 from tests.support.media import (
@@ -61,7 +62,7 @@ def test_metrics_tell_of_files_by_state_and_reason(
     assert before["media_files ready"] == before["media_undecided_oldest_seconds"] == 0
     uploaded(runtime.services, picture())
     planted(site, declared(runtime.services, picture()), PDF)
-    media_sweep(later(runtime, seconds=61), budget())
+    media_sweep(later(runtime, seconds=120), budget())
     waits = declared(runtime.services, picture())
     since = runtime.services.clock() - timedelta(minutes=10)
     change(runtime.services.engine, waits, state="uploaded", uploaded_at=since)
@@ -70,6 +71,23 @@ def test_metrics_tell_of_files_by_state_and_reason(
     assert found["media_unfit_files_total size_differs refused"] == 1
     assert 600 <= found["media_undecided_oldest_seconds"] < 700
     assert found["media_removals_stuck"] == 0
+
+
+def test_failed_file_that_is_taken_down_still_counts_as_failed(
+    http: httpx.Client, runtime: Runtime
+) -> None:
+    files = [uploaded(runtime.services, content) for content in (picture(), picture()[:300])]
+    media_sweep(later(runtime, seconds=120), budget())
+    failed = now_of(runtime.services.engine, files[1])
+    with runtime.services.engine.begin() as connection:
+        for file in files:
+            assert take_down(
+                connection, file.id, by="Eva", reason="x", now=runtime.services.clock()
+            ) == "taken_down"  # fmt: skip
+    found = told(http)
+    assert (found["media_files removed"], found["media_files failed"]) == (2, 0)
+    unfit = {name: value for name, value in found.items() if name.startswith("media_unfit")}
+    assert unfit == {f"media_unfit_files_total {failed.reason} failed": 1}
 
 
 def test_file_that_is_only_awaited_is_not_late(http: httpx.Client, runtime: Runtime) -> None:
@@ -121,7 +139,7 @@ def test_no_log_holds_an_address_a_signature_or_a_key(
         http.post(f"/v1/media/{made['id']}/uploaded")
         file = uploaded(runtime.services, picture())
         site.fault(path=f"/{site.bucket}", mode="status", status=503, times=4)
-        media_sweep(later(runtime, seconds=61), budget())
+        media_sweep(later(runtime, seconds=120), budget())
         site.heal()
         media_events(runtime, budget())
         media_sweep(later(runtime, seconds=90), budget())

@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 from offchain.media.imaging.budget import FRAMES_MAX, Size
-from offchain.media.imaging.headers.header import Header, check_magic, exactly
+from offchain.media.imaging.headers.header import Header, check_magic, exactly, joined
 from offchain.media.imaging.refusal import Refusal
 
 MAGICS = (b"GIF87a", b"GIF89a")
@@ -11,7 +11,8 @@ BLOCKS_MAX = 400_000
 """Blocks hold 255 bytes at most: 20 MB are 80,000 full ones."""
 TRAILER, EXTENSION, IMAGE = b"\x3b", b"\x21", b"\x2c"
 CONTROL, APPLICATION = 0xF9, 0xFF
-LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+APPLICATIONS = (b"NETSCAPE2.0", b"ANIMEXTS1.0", b"ICCRGBG1012")
+"""Repetitions, under two names, and the colour profile."""
 HAS_TABLE, TABLE_BITS = 0x80, 0x07
 
 
@@ -45,24 +46,32 @@ def read(file: BinaryIO) -> Header:
     width, height = _number(screen, 6), _number(screen, 8)
     _skip_table(file, screen[10])
     blocks, frames, has_metadata = _Blocks(file), 0, False
+    clean = [(0, file.tell())]
     # A file that merely lacks its trailer is shown by everybody.
     while (separator := file.read(1)) not in {TRAILER, b""}:
+        start, needed = file.tell() - 1, False
         if separator == EXTENSION:
             label = exactly(file, 1)[0]
             first = blocks.skip()
-            known = label == CONTROL or (label == APPLICATION and first.startswith(LOOPS))
-            has_metadata = has_metadata or not known
+            needed = label == CONTROL or (label == APPLICATION and first.startswith(APPLICATIONS))
+            has_metadata = has_metadata or not needed
         elif separator == IMAGE:
             right, bottom = _frame(file, blocks)
             # Viewers enlarge the screen for a frame that exceeds it, and so does the decoder.
             width, height, frames = max(width, right), max(height, bottom), frames + 1
+            needed = True
             if frames > FRAMES_MAX:
                 raise Refusal("too_many_frames", f"more than {FRAMES_MAX:,} frames")
         elif separator != b"\0":  # some writers leave an empty block too many
             raise Refusal("corrupt", "neither a frame nor an extension")
+        if needed:
+            clean.append((start, file.tell() - start))
+    if separator == TRAILER:
+        clean.append((file.tell() - 1, 1))
     if not frames:
         raise Refusal("corrupt", "no frame in it")
-    return Header(Size(width, height), frames=frames, has_metadata=has_metadata)
+    size = Size(width, height)
+    return Header(size, frames=frames, has_metadata=has_metadata, clean=joined(clean))
 
 
 def _frame(file: BinaryIO, blocks: _Blocks) -> tuple[int, int]:

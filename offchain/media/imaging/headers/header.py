@@ -24,6 +24,8 @@ class Header(NamedTuple):
         inverted: Whether its inks are stored as Adobe does.
         spans: Offset and length of the parts that a decoder needs, in order; without metadata.
             Empty: it needs the whole file.
+        clean: Offset and length of the parts that viewers need, in order: colour profiles too, but
+            no metadata, and nothing unknown. Of a JPEG, the last one is all from its first scan on.
     """
 
     stored: Size
@@ -36,6 +38,7 @@ class Header(NamedTuple):
     inks: bool = False
     inverted: bool = False
     spans: tuple[tuple[int, int], ...] = ()
+    clean: tuple[tuple[int, int], ...] = ()
 
 
 def exactly(file: BinaryIO, size: int) -> bytes:

@@ -1,6 +1,6 @@
 """The markers of a JPEG, up to its first scan (ITU-T T.81, annex B)."""
 
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from offchain.media.imaging import exif
 from offchain.media.imaging.budget import Size
@@ -25,7 +25,14 @@ DECODABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 """Baseline, extended and progressive, with Huffman or arithmetic coding."""
 APP0, APP1, APP2, APP14, APP15, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
 BITS, INKS = 8, 4
-EXIF, ICC, ADOBE = b"Exif\0\0", b"ICC_PROFILE\0", b"Adobe"
+EXIF, ICC, ADOBE, JFIF = b"Exif\0\0", b"ICC_PROFILE\0", b"Adobe", b"JFIF\0"
+
+
+class _Needs(NamedTuple):
+    """Who needs a segment: what decodes pixels, or what shows them."""
+
+    decoder: bool
+    viewer: bool
 
 
 class _Found:
@@ -47,20 +54,23 @@ class _Found:
         self.inks = body[5] == INKS
         self.stored = Size(int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
 
-    def application(self, marker: int, body: bytes) -> bool:
-        """Note an application segment or comment; True if the decoder needs it."""
+    def application(self, marker: int, body: bytes) -> "_Needs":
+        """Note an application segment or comment; says who needs it."""
         if marker == APP14 and body.startswith(ADOBE):
             self.inverted = True
-            return True
+            return _Needs(decoder=True, viewer=True)
         if marker == APP0:  # JFIF: settles which colours three components are
-            return True
+            return _Needs(decoder=True, viewer=body.startswith(JFIF))
         if marker == APP2 and body.startswith(ICC):
             self.profile.append((body[len(ICC)], body[len(ICC) + 2 :]))
-            return False
+            return _Needs(decoder=False, viewer=True)
         if marker == APP1 and body.startswith(EXIF) and self.orientation is None:
-            self.orientation = exif.orientation(body[len(EXIF) :])
-        self.has_metadata = True
-        return False
+            block = body[len(EXIF) :]
+            self.orientation = exif.orientation(block)
+            self.has_metadata = self.has_metadata or not exif.is_bare(block)
+        else:
+            self.has_metadata = True
+        return _Needs(decoder=False, viewer=False)
 
     def whole_profile(self) -> bytes | None:
         parts = [part for _, part in sorted(self.profile)]
@@ -75,7 +85,7 @@ def read(file: BinaryIO) -> Header:
     """
     check_magic(file, MAGIC)
     size, found = file_size(file), _Found()
-    spans = [(0, 2)]
+    spans, clean = [(0, 2)], [(0, 2)]
     file.seek(2)
     for _ in range(MARKERS_MAX):
         start, marker = _next_marker(file)
@@ -95,24 +105,28 @@ def read(file: BinaryIO) -> Header:
                 inks=found.inks,
                 inverted=found.inverted,
                 spans=joined(spans),
+                clean=(*clean, (start, size - start)),
             )
-        if _segment(file, marker, found):
+        needs = _segment(file, marker, found)
+        if needs.decoder:
             spans.append((start, file.tell() - start))
+        if needs.viewer:
+            clean.append((start, file.tell() - start))
     raise Refusal("corrupt", "no picture before the end of its markers")
 
 
-def _segment(file: BinaryIO, marker: int, found: _Found) -> bool:
-    """Read one segment; True if the decoder needs it."""
+def _segment(file: BinaryIO, marker: int, found: _Found) -> _Needs:
+    """Read one segment; says who needs it."""
     length = int.from_bytes(exactly(file, 2), "big") - 2
     if length < 0:
         raise Refusal("corrupt", "a segment shorter than its own length")
     body = exactly(file, length)
     if marker in FRAMES:
         found.frame(marker, body.ljust(6, b"\0"))
-        return True
+        return _Needs(decoder=True, viewer=True)
     if APP0 <= marker <= APP15 or marker == COM:
         return found.application(marker, body.ljust(len(ICC) + 2, b"\0"))
-    return True
+    return _Needs(decoder=True, viewer=True)
 
 
 def _next_marker(file: BinaryIO) -> tuple[int, int]:

@@ -19,7 +19,15 @@ MAGIC = b"\x89PNG\r\n\x1a\n"
 CHUNKS_MAX = 100_000
 """Libraries write chunks of 8 KiB and more: 20 MB are 2,500."""
 NEEDED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
-METADATA = {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}
+SHOWN = {
+    *NEEDED,
+    *(b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI"),
+    *(b"sBIT", b"bKGD", b"hIST", b"pHYs"),
+}
+"""With what colours and size depend on."""
+ANCILLARY = 0x20
+"""Of a name's first letter: a viewer can do without the chunk (section 5.4)."""
+METADATA = {b"tEXt", b"zTXt", b"iTXt", b"tIME"}
 IHDR_BYTES = 13
 INDEXED = 3
 """IHDR's colour type of a picture with a palette."""
@@ -52,7 +60,7 @@ def read(file: BinaryIO) -> Header:
     """
     check_magic(file, MAGIC)
     size, found = file_size(file), _Found()
-    spans = [(0, len(MAGIC))]
+    spans, clean = [(0, len(MAGIC))], [(0, len(MAGIC))]
     file.seek(len(MAGIC))
     for _ in range(CHUNKS_MAX):
         start = file.tell()
@@ -66,12 +74,14 @@ def read(file: BinaryIO) -> Header:
         file.seek(start + length + FRAME_CHUNK)
         if name in NEEDED:
             spans.append((start, length + FRAME_CHUNK))
+        if name in SHOWN or not name[0] & ANCILLARY:
+            clean.append((start, length + FRAME_CHUNK))
         if name == b"IEND":
-            return _header(found, spans)
+            return _header(found, spans, clean)
     raise Refusal("corrupt", f"more than {CHUNKS_MAX:,} chunks")
 
 
-def _header(found: _Found, spans: list[tuple[int, int]]) -> Header:
+def _header(found: _Found, spans: list[tuple[int, int]], clean: list[tuple[int, int]]) -> Header:
     if found.stored is None or not found.has_pixels:
         raise Refusal("corrupt", "no pixels between its first and its last chunk")
     return Header(
@@ -83,6 +93,7 @@ def _header(found: _Found, spans: list[tuple[int, int]]) -> Header:
         lossless=True,
         indexed=found.indexed,
         spans=joined(spans),
+        clean=joined(clean),
     )
 
 
@@ -105,7 +116,9 @@ def _note(file: BinaryIO, name: bytes, length: int, found: _Found) -> None:
     elif name == b"fcTL":
         found.counted_frames += 1
     elif name == b"eXIf":
-        found.orientation = exif.orientation(exactly(file, min(length, EXIF_BYTES_MAX)))
+        block = exactly(file, min(length, EXIF_BYTES_MAX))
+        found.orientation = exif.orientation(block)
+        found.has_metadata = found.has_metadata or not exif.is_bare(block)
     elif name == b"iCCP" and found.profile is None:
         found.profile = _profile(exactly(file, min(length, PROFILE_BYTES_MAX)))
 

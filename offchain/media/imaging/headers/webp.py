@@ -10,12 +10,14 @@ from offchain.media.imaging.headers.header import (
     check_magic,
     exactly,
     file_size,
+    joined,
 )
 from offchain.media.imaging.refusal import Refusal
 
 CHUNKS_MAX = 100_000
 LOSSY, LOSSLESS, EXTENDED, FRAME = b"VP8 ", b"VP8L", b"VP8X", b"ANMF"
-METADATA = {b"EXIF", b"XMP "}
+SHOWN = {LOSSY, LOSSLESS, EXTENDED, FRAME, b"ALPH", b"ANIM", b"ICCP"}
+METADATA = b"XMP "
 EXIF_BYTES_MAX = 64 * 1024
 FRAME_HEADER = 16
 """Bytes of an ANMF chunk before the frame's own chunks."""
@@ -31,6 +33,7 @@ class _Found:
         self.orientation = exif.UPRIGHT
         self.has_metadata = False
         self.profile: bytes | None = None
+        self.clean: list[tuple[int, int]] = []
 
 
 def read(file: BinaryIO) -> Header:
@@ -55,7 +58,10 @@ def read(file: BinaryIO) -> Header:
         if start + 8 + length > end:
             raise Refusal("truncated", "a chunk is longer than what is left of the file")
         _note(file, name, length, found)
-        file.seek(start + 8 + length + length % 2)
+        padded = 8 + length + length % 2
+        file.seek(start + padded)
+        if name in SHOWN:
+            found.clean.append((start, padded))
     raise Refusal("corrupt", f"more than {CHUNKS_MAX:,} chunks")
 
 
@@ -68,13 +74,14 @@ def _header(found: _Found) -> Header:
         orientation=found.orientation,
         has_metadata=found.has_metadata,
         profile=found.profile,
+        clean=joined(found.clean),
         lossless=found.lossless == found.frames,
     )
 
 
 def _note(file: BinaryIO, name: bytes, length: int, found: _Found) -> None:
     """Note what a chunk says; the file is left anywhere in it."""
-    found.has_metadata = found.has_metadata or name in METADATA
+    found.has_metadata = found.has_metadata or name == METADATA
     if name == EXTENDED:
         body = exactly(file, 10)
         found.canvas = Size(_number(body[4:7]) + 1, _number(body[7:10]) + 1)
@@ -89,8 +96,9 @@ def _note(file: BinaryIO, name: bytes, length: int, found: _Found) -> None:
         if found.frames > FRAMES_MAX:
             raise Refusal("too_many_frames", f"more than {FRAMES_MAX:,} frames")
     elif name == b"EXIF":
-        body = exactly(file, min(length, EXIF_BYTES_MAX))
-        found.orientation = exif.orientation(body.removeprefix(b"Exif\0\0"))
+        body = exactly(file, min(length, EXIF_BYTES_MAX)).removeprefix(b"Exif\0\0")
+        found.orientation = exif.orientation(body)
+        found.has_metadata = found.has_metadata or not exif.is_bare(body)
     elif name == b"ICCP" and found.profile is None and length <= PROFILE_BYTES_MAX:
         found.profile = exactly(file, length)
 

@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from offchain.media.imaging.outcomes import Engine, ImageFailure, Inspected, Kept, Shrunk
+from offchain.media.imaging.outcomes import Engine, ImageFailure, Inspected, Kept, Shrunk, Stripped
 from offchain.media.imaging.running import inspect, shrink
 from tests.support import pictures
 from tests.support.hostile_files import mutated
@@ -55,9 +56,12 @@ def test_damaged_pictures_give_a_result_or_a_named_failure(
             assert not target.exists()
         else:
             assert isinstance(found, Inspected)
-            assert isinstance(outcome, Shrunk | Kept)
-            assert target.exists() == isinstance(outcome, Shrunk)
-            if isinstance(outcome, Shrunk):
+            assert isinstance(outcome, Shrunk | Stripped | Kept)
+            assert target.exists() == (not isinstance(outcome, Kept))
+            if isinstance(outcome, Stripped):
+                after = inspect(target, kind)
+                assert after == replace(found, has_metadata=False)
+            if not isinstance(outcome, Kept):
                 with Image.open(io.BytesIO(target.read_bytes())) as picture:
                     picture.load()
         assert source.read_bytes() == damaged

@@ -40,6 +40,7 @@ def test_inspect_and_shrink_refuse_a_hostile_file_by_name(
         with pytest.raises(ImageFailure) as caught:
             refuse()
         assert caught.value.code in codes
+        assert caught.value.is_certain
     assert source.read_bytes() == whole
     assert not target.exists()
 
@@ -143,6 +144,7 @@ def test_shrink_names_a_picture_that_does_not_fit_into_memory(source: Path, targ
     with pytest.raises(ImageFailure) as caught:
         shrink(source, WEBP, target)
     assert caught.value.code == "out_of_memory"
+    assert caught.value.is_certain
     assert running.inspect(source, WEBP).width == 7_000
 
 

@@ -5,21 +5,26 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+from indexer.errors import TransientError
 from offchain.media.imaging import process, sandbox
-from offchain.media.imaging.outcomes import ImageFailure
-from offchain.media.imaging.running import inspect, shrink
-from tests.support import pictures
+from offchain.media.imaging.outcomes import EngineTrouble, ImageFailure
+from offchain.media.imaging.running import check_ooxml, inspect, shrink
 from tests.support.confined import account
 from tests.support.pictures import JPEG, photo, saved
 from tests.support.waiting import eventually
 
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 CONFINED = "import os, sys; sys.path += sys.argv[1:3]; "
 CONFINED += "from offchain.media.imaging import sandbox; "
 NOW = "sandbox.confine(); "
 AT_ONCE = "sandbox.ALARM_S = 1; sandbox.confine(); "
+
+
+Raised = TypeVar("Raised", bound=Exception)
 
 
 @pytest.fixture
@@ -29,11 +34,11 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def failure(monkeypatch: pytest.MonkeyPatch, source: Path, body: str) -> ImageFailure:
+def failure(monkeypatch: pytest.MonkeyPatch, source: Path, body: str, kind: type[Raised]) -> Raised:
     """What becomes of a picture when the child does this instead."""
     monkeypatch.setattr(process, "START", CONFINED + body)
     target = source.with_name("target")
-    with pytest.raises(ImageFailure) as caught:
+    with pytest.raises(kind) as caught:
         shrink(source, JPEG, target)
     assert not target.exists()
     return caught.value
@@ -48,22 +53,78 @@ def failure(monkeypatch: pytest.MonkeyPatch, source: Path, body: str) -> ImageFa
         (NOW + "os.kill(os.getpid(), 24)", "timed_out"),
         (NOW + "os.kill(os.getpid(), 11)", "corrupt"),
         (NOW + "os.abort()", "corrupt"),
-        (NOW + "sys.exit(0)", "corrupt"),
-        (NOW + "print('no verdict')", "corrupt"),
-        (NOW + "print('[]')", "corrupt"),
-        (NOW + "print('{}')", "corrupt"),
-        (NOW + "print('{\"width\": 1}')", "corrupt"),
-        (NOW + 'print(\'{"kept": "because"}\')', "corrupt"),
-        (NOW + 'print(\'{"code": "no such code"}\')', "corrupt"),
-        (NOW + "print('x' * 10_000_000)", "corrupt"),
+        (NOW + "os.kill(os.getpid(), 7)", "corrupt"),
+        (NOW + "os.kill(os.getpid(), 8)", "corrupt"),
+        (NOW + "os.kill(os.getpid(), 4)", "corrupt"),
         (NOW + "open(sys.argv[6], 'w').write('half'); os.kill(os.getpid(), 11)", "corrupt"),
-        ("raise SystemExit(3)", "corrupt"),
     ],
 )
-def test_child_that_goes_wrong_is_a_named_failure(
+def test_child_that_dies_over_a_file_is_an_uncertain_failure(
     body: str, code: str, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert failure(monkeypatch, source, body).code == code
+    found = failure(monkeypatch, source, body, ImageFailure)
+    assert (found.code, found.is_certain) == (code, False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(NOW + f"os.kill(os.getpid(), {number})" for number in (1, 2, 10, 15)),
+        "os.kill(os.getpid(), 2)",
+        NOW + "open(sys.argv[6], 'w').write('half'); os.kill(os.getpid(), 15)",
+        NOW + "sys.exit(0)",
+        NOW + "print('no verdict')",
+        NOW + "print('[]')",
+        NOW + "print('{}')",
+        NOW + "print('{\"width\": 1}')",
+        NOW + 'print(\'{"kept": "because"}\')',
+        NOW
+        + 'print(\'{"stripped": "because", "width": 1, "height": 1, "frames": 1, "bytes": 1}\')',
+        NOW + 'print(\'{"code": "no such code"}\')',
+        NOW + "print('x' * 10_000_000)",
+        "raise SystemExit(3)",
+        "import no_such_module",
+    ],
+)
+def test_child_that_says_nothing_of_the_file_is_trouble(
+    body: str, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(failure(monkeypatch, source, body, EngineTrouble), TransientError)
+
+
+WORK = "from offchain.media.imaging.child import main; main(sys.argv[3:])"
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "words"),
+    [
+        ("sys.modules['PIL'] = None; ", "ModuleNotFoundError"),
+        ("sys.modules['PIL.JpegImagePlugin'] = None; ", "ModuleNotFoundError"),
+        ("sandbox.OUTPUT_BYTES = 1000; ", "target: File too large"),
+        ("sandbox.OPEN_FILES = 3; ", "source: Too many open files"),
+        ("sys.argv[6] = '/nowhere/target'; ", "target: No such file"),
+    ],
+)
+def test_machine_that_hinders_the_work_is_trouble(
+    hindrance: str, words: str, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = f"from offchain.media.imaging import child; {hindrance}{WORK}"
+    assert words in str(failure(monkeypatch, source, body, EngineTrouble))
+
+
+def test_machine_that_cannot_start_a_process_is_trouble(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(EngineTrouble, match="No such file"):
+        inspect(source, JPEG)
+
+
+def test_verdict_that_comes_of_reading_the_file_is_certain(source: Path) -> None:
+    source.write_bytes(b"no picture")
+    with pytest.raises(ImageFailure) as caught:
+        inspect(source, JPEG)
+    assert caught.value.is_certain
 
 
 def test_child_that_ignores_its_alarm_is_killed(
@@ -71,7 +132,8 @@ def test_child_that_ignores_its_alarm_is_killed(
 ) -> None:
     monkeypatch.setattr(process, "WALL_S", 1)
     body = "import signal; signal.signal(signal.SIGALRM, signal.SIG_IGN); os.read(os.pipe()[0], 1)"
-    assert failure(monkeypatch, source, body).code == "timed_out"
+    found = failure(monkeypatch, source, body, ImageFailure)
+    assert (found.code, found.is_certain) == ("timed_out", False)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +217,12 @@ def test_limits_are_in_force_before_the_file_is_opened(source: Path) -> None:
     assert sandbox.WALL_S == 20
 
 
-def test_inspect_names_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ImageFailure):
-        inspect(tmp_path / "nothing", pictures.JPEG)
+def test_file_that_is_not_there_is_trouble(tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing"
+    for work in (
+        lambda: inspect(nothing, JPEG),
+        lambda: check_ooxml(nothing, DOCX),
+        lambda: shrink(nothing, JPEG, tmp_path / "target"),
+    ):
+        with pytest.raises(EngineTrouble, match="No such file"):
+            work()

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from indexer.errors import ConfigurationError
 from offchain.media.imaging import process
-from offchain.media.imaging.outcomes import Engine, Inspected, Kept, Shrunk
+from offchain.media.imaging.outcomes import Engine, Inspected, Kept, Shrunk, Stripped
 from offchain.media.imaging.running import inspect, shrink
 from tests.support import hostile_files, pictures
 from tests.support.pictures import GIF, JPEG, PNG, SECRET, WEBP, difference, marked, photo, saved
@@ -24,7 +24,7 @@ class Workshop:
         self.source = directory / "source"
         self.target = directory / "target"
 
-    def shrink(self, whole: bytes, kind: str, **options: Any) -> Shrunk | Kept:
+    def shrink(self, whole: bytes, kind: str, **options: Any) -> Shrunk | Stripped | Kept:
         self.source.write_bytes(whole)
         outcome = shrink(self.source, kind, self.target, **options)
         assert self.source.read_bytes() == whole
