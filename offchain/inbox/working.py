@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, func, select, update
 
+from indexer.db.choosing import chosen_once
 from indexer.errors import LastroError, TransientError
 from offchain.gateways.types import Gateway, Observation, UnreadableWebhook
 from offchain.inbox.store import InboxId
@@ -58,7 +59,7 @@ def claim(connection: Connection, *, limit: int, only: InboxId | None = None) ->
     due = due.order_by(inbox.c.next_try_at).limit(limit).with_for_update(skip_locked=True)
     rows = connection.execute(
         update(inbox)
-        .where(inbox.c.id.in_(due.scalar_subquery()))
+        .where(inbox.c.id.in_(chosen_once(due)))
         .values(tries=inbox.c.tries + 1, next_try_at=func.now() + LEASE)
         .returning(inbox.c.id, inbox.c.gateway, inbox.c.body, inbox.c.tries, inbox.c.received_at)
     )

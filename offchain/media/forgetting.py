@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, select
 
+from indexer.db.choosing import chosen_once
 from offchain.media.tables import file_uploaders
 
 KEPT: Final = timedelta(days=90)
@@ -15,7 +16,7 @@ def forget_old(connection: Connection, *, now: datetime, limit: int) -> int:
     columns = file_uploaders.c
     old = select(columns.file_id).where(columns.created_at <= now - KEPT)
     chosen = old.order_by(columns.created_at).limit(limit).with_for_update(skip_locked=True)
-    gone = delete(file_uploaders).where(columns.file_id.in_(chosen.scalar_subquery()))
+    gone = delete(file_uploaders).where(columns.file_id.in_(chosen_once(chosen)))
     return connection.execute(gone).rowcount
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, literal, or_, select, update
 
+from indexer.db.choosing import chosen_once
 from indexer.db.columns import UTC_TIME
 from offchain.media.kinds import Purpose
 from offchain.media.tables import files
@@ -202,7 +203,7 @@ def _claim(
     )
     claimed = connection.execute(
         update(files)
-        .where(files.c.id.in_(due.scalar_subquery()))
+        .where(files.c.id.in_(chosen_once(due)))
         .values(
             next_try_at=now + LEASE,
             is_taken=True,

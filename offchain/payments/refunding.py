@@ -14,6 +14,7 @@ import httpx
 import structlog
 from sqlalchemy import Connection, func, select, update
 
+from indexer.db.choosing import chosen_once
 from indexer.errors import InvariantError, LastroError, TransientError
 from offchain.claim_tables import refunds
 from offchain.gateways.errors import GatewayRefused
@@ -135,7 +136,7 @@ def claim_due_refunds(connection: Connection, *, limit: int) -> list[UUID]:
     )
     rows = connection.execute(
         update(refunds)
-        .where(refunds.c.id.in_(due.scalar_subquery()))
+        .where(refunds.c.id.in_(chosen_once(due)))
         .values(next_try_at=func.now() + LEASE)
         .returning(refunds.c.id, refunds.c.created_at)
     )

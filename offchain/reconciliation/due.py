@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
+from indexer.db.choosing import chosen_once
 from offchain.payments.attempts import Attempt, attempt_of, read_attempt
 from offchain.reconciliation.schedule import next_read
 from offchain.tables import payment_attempts
@@ -46,7 +47,7 @@ def claim_due(
     )
     rows = connection.execute(
         update(payment_attempts)
-        .where(_attempts.id.in_(due.scalar_subquery()))
+        .where(_attempts.id.in_(chosen_once(due)))
         .values(next_read_at=now + LEASE)
         .returning(*payment_attempts.c)
     ).mappings()

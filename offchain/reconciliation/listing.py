@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
+from indexer.db.choosing import chosen_once
 from offchain.gateways.types import Observation
 from offchain.payments.lattice import received_minor
 from offchain.reconciliation.tables import listed_payments
@@ -59,7 +60,7 @@ def claim_listed(connection: Connection, gateways: Collection[str], *, limit: in
     )
     rows = connection.execute(
         update(listed_payments)
-        .where(key.in_(due))
+        .where(key.in_(chosen_once(due)))
         .values(next_try_at=func.now() + LEASE, tries=_listed.tries + 1)
         .returning(
             _listed.gateway, _listed.provider_payment_id, _listed.listed_at, _listed.next_try_at
