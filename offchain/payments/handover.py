@@ -114,7 +114,7 @@ def hand_over(
 
 
 def _is_given_up(connection: Connection, attempt: Attempt) -> bool:
-    """Whether settlement will never confirm it, because we called it back; an operator may have."""
+    """Whether settlement will never confirm it, by our call: what an operator undid stays so."""
     request = request_statuses(connection, [attempt.request_id]).get(attempt.request_id)
     if request is None or request.state != "void":
         return False
